@@ -1,0 +1,66 @@
+# Everything a developer runs. Needs Python 3.11 or newer, pip and make; the rest is installed into .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.istio-canary-installed
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help install test check mesh-test format lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with .venv/bin/istio-canary (nothing to do if it is up to date)
+
+# The requirements carry hashes, so nothing is installed that was not locked; our own package comes last,
+# built with the setuptools from there.
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	@rm -f $@
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: install ## Run the fast tests, which need no cluster, and print the coverage
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
+	@echo "The core (tasks/domain) has to be covered to the last branch:"
+	$(BIN)/coverage report --include='tasks/domain/*' --fail-under=100
+
+check: install ## Check style, spelling, types and imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+mesh-test: install ## Upgrade a real mesh: uses up the cluster of $KUBECONFIG
+	@: "$${KUBECONFIG:?names the cluster that the tests may use up}"
+	@: "$${ISTIOCTL_1_28_3:?names the istioctl of Istio 1.28.3}"
+	@: "$${ISTIOCTL_1_29_1:?names the istioctl of Istio 1.29.1}"
+	@: "$${REAL_MESH_ISTIO:?names an overlay for istioctl install; an empty file will do}"
+	$(BIN)/pytest tests/mesh -m mesh $(ARGS)
+
+format: install ## Put style in order as far as a tool can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: install ## Choose the newest versions that pyproject.toml allows, and write them down with their hashes
+	$(LOCK) --upgrade pyproject.toml -o requirements.txt
+	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
