@@ -1,0 +1,157 @@
+"""
+The Lease as a permission: who holds it may change the cluster.
+
+A holder renews every few seconds, and stops by itself when it cannot. It believes in its own hold
+only for two thirds of the Lease's duration after the last renewal that the API server confirmed, so
+that it has stopped before anybody else may start.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from tasks.adapters.ports import Clock, Leases
+from tasks.domain.errors import LeaseLostError, RefusedError, StopRequested, TransientError
+from tasks.domain.journal import Holding
+
+DURATION = timedelta(seconds=30)
+_RENEW_EVERY = 5.0
+_BELIEVE_FOR = DURATION.total_seconds() * 2 / 3
+# Two renewals that a living holder would have made.
+_WATCH_FOR = timedelta(seconds=11)
+
+
+class LeaseKeeper:
+    """A `Guard` that holds the cluster's Lease for one process of one run."""
+
+    def __init__(self, leases: Leases, *, process: str, clock: Clock) -> None:
+        self._leases = leases
+        self._process = process
+        self._clock = clock
+        self._run: str | None = None
+        self._confirmed = 0.0
+        self._is_lost = False
+        self._stopping = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def request_stop(self) -> None:
+        """Make every later `check` raise StopRequested; work ends at its next safe point."""
+        self._stopping.set()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the last confirmed renewal is young enough to act on."""
+        return (
+            not self._is_lost
+            and self._run is not None
+            and time.monotonic() - self._confirmed < _BELIEVE_FOR
+        )
+
+    def check(self) -> None:
+        """
+        Return if this process may change the cluster now.
+
+        Raises LeaseLostError when somebody else has the Lease, TransientError while nobody can
+        tell, and StopRequested.
+        """
+        if self._stopping.is_set():
+            raise StopRequested("stopped at a safe point; the same command goes on from here")
+        if self._run is not None and not self._is_lost and not self.is_held:
+            raise TransientError(
+                "this process could not renew the cluster's Lease for a while, so it waits"
+            )
+        if not self.is_held:
+            raise LeaseLostError(
+                "this process does not hold the cluster's Lease (any more), so it changes nothing; "
+                "run the same command again"
+            )
+
+    def hold(self, run: str, *, may_take: Callable[[Holding], bool]) -> None:
+        """
+        Take the Lease for a run and keep it.
+
+        `may_take` says of a holding whose process is gone whether this run may follow it. Raises
+        RefusedError while a living process, or a run that may not be followed, has it.
+        """
+        if self._run == run and self.is_held:
+            return
+        self._take(run, may_take)
+        self._run, self._is_lost = run, False
+        self._over.clear()
+        self._thread = threading.Thread(target=self._renew, args=(run,), name="lease", daemon=True)
+        self._thread.start()
+
+    def _take(self, run: str, may_take: Callable[[Holding], bool]) -> None:
+        while True:
+            if self._stopping.is_set():
+                raise StopRequested("stopped while waiting for the cluster's Lease")
+            holding = self._leases.holding()
+            if holding is not None and holding.run:
+                if not may_take(holding):
+                    raise RefusedError(_taken(holding))
+                if holding.process:
+                    self._wait_for_lapse(holding)
+            asked = time.monotonic()
+            if self._leases.take(run=run, process=self._process, duration=DURATION, over=holding):
+                self._confirmed = asked
+                return
+
+    def _wait_for_lapse(self, first: Holding) -> None:
+        """Return when the holder has stopped renewing; raise RefusedError when it lives."""
+        waited = timedelta()
+        step = timedelta(seconds=1)
+        while waited < _WATCH_FOR or not (self._has_lapsed(first) or waited >= DURATION):
+            if self._stopping.is_set():
+                raise StopRequested("stopped while waiting for the cluster's Lease")
+            self._clock.sleep(step)
+            waited += step
+            now = self._leases.holding()
+            if now is None or now.run != first.run or not now.process:
+                return
+            if now.version != first.version:
+                raise RefusedError(_taken(now))
+
+    def _has_lapsed(self, holding: Holding) -> bool:
+        if holding.renewed_at is None:
+            return True
+        return self._clock.now() - holding.renewed_at > timedelta(seconds=holding.duration_seconds)
+
+    def _renew(self, run: str) -> None:
+        while not self._over.wait(_RENEW_EVERY):
+            asked = time.monotonic()
+            try:
+                if not self._leases.renew(run=run, process=self._process):
+                    self._confirmed, self._is_lost = 0.0, True
+                    return
+                self._confirmed = asked
+            except (TransientError, RefusedError):
+                continue  # believed for a while: see is_held
+
+    def park(self) -> None:
+        """Keep the Lease for the run, but let the next process have it at once."""
+        self._leave(self._leases.park)
+
+    def release(self) -> None:
+        """Give the Lease back: the run is over."""
+        self._leave(self._leases.release)
+
+    def _leave(self, leave: Callable[..., None]) -> None:
+        run, self._run = self._run, None
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        if run is not None:
+            try:
+                leave(run=run, process=self._process)
+            except (TransientError, RefusedError):
+                return  # it lapses by itself
+
+
+def _taken(holding: Holding) -> str:
+    who = f", process {holding.process}" if holding.process else ", which waits for people"
+    return (
+        f"this cluster is being upgraded by run {holding.run}{who}; "
+        f"see `istio-canary status`, or undo it with `istio-canary rollback {holding.run}`"
+    )
