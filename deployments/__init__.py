@@ -1,0 +1,1 @@
+"""Places to run: Prefect deployments and the manifests around them."""

@@ -1,0 +1,76 @@
+"""Bringing a run to its end: what happened becomes an outcome, in the journal and in Prefect."""
+
+from collections.abc import Callable
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from tasks import reporting, wiring
+from tasks.domain.ending import RunEndedError, outcome_of
+from tasks.domain.errors import LeaseLostError, TransientError, UpgradeError
+from tasks.domain.journal import Finished, Installed, Outcome, RunRecord
+from tasks.journaling import log, note, now, record
+
+# These leave the run unfinished: the same command goes on with it.
+_UNFINISHED = frozenset({Outcome.INTERRUPTED, Outcome.CRASHED})
+_GOOD = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
+
+
+def conclude(work: Callable[[], str]) -> State[None]:
+    """
+    Do the work of a run, and return Prefect's last state for what came of it.
+
+    The state's name is the outcome. However the work ends, the Lease is left in order: released
+    when the run is over, else parked for the next process.
+    """
+    services = wiring.services()
+    try:
+        outcome, text, todo = _outcome(work)
+        if outcome not in _UNFINISHED:
+            finish(outcome, text, todo)
+    finally:
+        services.keeper.park()  # nothing, after a release
+    return _state(outcome, "\n".join([text, *(f"- {one}" for one in todo)]))
+
+
+def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
+    try:
+        return Outcome.DONE, work(), ()
+    except RunEndedError as error:
+        return error.outcome, str(error), error.todo
+    except UpgradeError as error:
+        changed = wiring.is_working() and _has_changed_something(error)
+        return outcome_of(error, has_changed_something=changed), str(error), ()
+
+
+def _has_changed_something(error: UpgradeError) -> bool:
+    if isinstance(error, LeaseLostError | TransientError):
+        return False  # either way the run stays unfinished, and the journal may not be readable
+    return bool(record().of(Installed))
+
+
+def ended_before(over: RunRecord) -> RunEndedError:
+    """Return the end of a run that is over: a flow run that comes back to it begins no other."""
+    finished = over.finished
+    if finished is None:
+        raise AssertionError(f"run {over.run} is not over")
+    return RunEndedError(finished.outcome, finished.text, finished.todo)
+
+
+def finish(outcome: Outcome, text: str, todo: tuple[str, ...] = ()) -> None:
+    """Write the end of the run into the journal, publish the report, and free the cluster."""
+    log(f"{outcome}: {text}")
+    if not wiring.is_working():
+        return
+    note(Finished(at=now(), outcome=outcome, text=text, todo=todo))
+    reporting.show_decisions()
+    reporting.show_end()
+    wiring.services().keeper.release()
+
+
+def _state(outcome: Outcome, text: str) -> State[None]:
+    if outcome in _GOOD:
+        return Completed(name=str(outcome), message=text)
+    if outcome is Outcome.INTERRUPTED:
+        return Cancelled(name=str(outcome), message=text)
+    return Failed(name=str(outcome), message=text)

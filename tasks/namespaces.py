@@ -1,0 +1,145 @@
+"""Moving batches of namespaces to the new revision, and back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks import approvals, wiring
+from tasks.domain.drafting import workload_move
+from tasks.domain.errors import UnhealthyError
+from tasks.domain.inventory import Pod, pods_by_workload
+from tasks.domain.journal import Planned, Settled
+from tasks.domain.parameters import UpgradeParameters
+from tasks.domain.plan import Action, Batch, NamespaceMove, Plan, WorkloadMove, injection_labels
+from tasks.domain.revision import REVISION_LABEL
+from tasks.journaling import note, now, record, say
+from tasks.moving import Rolling, move_labels, prove_injection, relabel, roll
+from tasks.retrying import PATIENTLY, when_transient
+
+
+@task(
+    task_run_name="wave {batch.wave}: move {batch.title} to {plan.new_revision}",
+    retries=len(PATIENTLY),
+    retry_delay_seconds=PATIENTLY,
+    retry_condition_fn=when_transient,
+    cache_policy=NO_CACHE,
+)
+def migrate_namespace_batch(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
+    """
+    Relabel a batch's namespaces and restart their workloads. Safe to repeat.
+
+    Returns what was left behind because it was not healthy before. Raises UnhealthyError, and makes the wave's
+    other batches begin nothing new, when something does not come up.
+    """
+    approvals.stop_if_aborted(parameters)
+    try:
+        return _migrate(batch, plan, parameters)
+    except UnhealthyError:
+        wiring.services().wave_failed.set()
+        raise
+
+
+def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
+    for move in batch.namespaces:
+        _move_and_prove(move, plan)
+    rolling = Rolling(revision=plan.new_revision, at=_planned_at(), parameters=parameters)
+    roll([one for move in batch.namespaces for one in move.workloads], rolling)
+    for move in batch.namespaces:
+        say(
+            f"{move.name}: {len(move.workloads)} workloads are on {plan.new_revision}",
+            wave=batch.wave,
+            namespace=move.name,
+        )
+    return rolling.left_behind
+
+
+def _planned_at() -> datetime:
+    """Return the mark of this run's restarts: the same in every attempt."""
+    planned = record().last(Planned)
+    return planned.at if planned else now()
+
+
+def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
+    """Relabel, then prove for every workload that the right injector answers; else put the labels back at once."""
+    current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
+    move_labels(move.name, current, plan.new_revision)
+    try:
+        prove_injection(move.name, plan.new_revision)
+        for workload in move.workloads:
+            if workload.action is not Action.BY_ITSELF:
+                prove_injection(move.name, plan.new_revision, workload.ref)
+    except UnhealthyError:
+        relabel(move.name, record().previous_labels[move.name], keep_annotation=False)
+        raise
+
+
+def move_back(
+    names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, at: datetime
+) -> list[str]:
+    """Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat."""
+    previous = record().previous_labels
+    touched = [name for name in names if name in previous]
+    for name in touched:
+        relabel(name, previous[name], keep_annotation=False)
+    rolling = Rolling(revision=plan.old_revision, at=at, parameters=parameters)
+    roll(_to_move_back(touched, plan), rolling)
+    for name in touched:
+        say(f"{name}: labels and workloads are as before, on {plan.old_revision}", namespace=name)
+    return rolling.left_behind
+
+
+def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
+    """Return the workloads with pods of the new revision, an earlier run's among them."""
+    if not names:
+        return []
+    planned = {one.ref for one in plan.workloads}
+    with wiring.services().cluster.watching(names) as state:
+        grouped = pods_by_workload(state.pods)
+        moved = [
+            workload_move(workload, pods)
+            for ref, pods in sorted(grouped.items())
+            if (workload := state.workloads.get(ref)) is not None
+            and any(_is_moved(pod, plan, is_planned=ref in planned) for pod in pods)
+        ]
+    return [move for move in moved if move is not None]
+
+
+def _is_moved(pod: Pod, plan: Plan, *, is_planned: bool) -> bool:
+    return pod.revision == plan.new_revision or (is_planned and pod.revision != plan.old_revision)
+
+
+@task(
+    task_run_name="settle the labels of {plan.new_revision}'s namespaces",
+    retries=len(PATIENTLY),
+    retry_delay_seconds=PATIENTLY,
+    retry_condition_fn=when_transient,
+    cache_policy=NO_CACHE,
+)
+def settle_labels(plan: Plan) -> None:
+    """Let every namespace say again what it said before, where that now means the new revision. Safe to repeat."""
+    settled = {entry.namespace for entry in record().of(Settled)}
+    for move in plan.namespaces:
+        if move.name not in settled:
+            _settle(move, plan)
+            note(Settled(at=now(), namespace=move.name))
+    say(
+        f"{len(plan.namespaces)} namespaces are labelled as before, which now means {plan.new_revision}"
+    )
+
+
+def _settle(move: NamespaceMove, plan: Plan) -> None:
+    ours = {REVISION_LABEL: plan.new_revision}
+    namespace = wiring.services().cluster.namespace(move.name)
+    if injection_labels(namespace.labels) not in (ours, dict(move.after)):
+        say(
+            f"{move.name}: somebody changed its labels meanwhile, so they stay", namespace=move.name
+        )
+        return
+    relabel(move.name, move.after, keep_annotation=False)
+    try:
+        prove_injection(move.name, plan.new_revision)
+    except UnhealthyError:
+        relabel(move.name, ours, keep_annotation=True)
+        raise

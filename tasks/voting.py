@@ -1,0 +1,83 @@
+"""What people at a terminal say to a run: signed, stored, and the run woken up for it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tasks import wiring
+from tasks.approvals import sign_control, sign_vote
+from tasks.domain.approval import Answer, Gate, Row, controls, tally
+from tasks.domain.errors import BadInputError, RefusedError
+from tasks.domain.journal import Attempted, RunRecord
+from tasks.domain.parameters import UpgradeParameters, parse_json
+from tasks.domain.plan import decoded
+
+# A vote may arrive just before the run suspends: so it is woken until it has noticed.
+_UNTIL_NOTICED = timedelta(seconds=20)
+_TICK = timedelta(seconds=0.5)
+
+
+def asked_for(record: RunRecord) -> UpgradeParameters:
+    """Return the parameters of a run, from its recorded plan."""
+    document = wiring.services().records.plan(record.run)
+    if document is None:
+        raise RefusedError(f"run {record.run} has no plan yet")
+    return parse_json(decoded(document).parameters)
+
+
+def vote(record: RunRecord, gate: Gate, answer: Answer, *, person: str, reason: str = "") -> None:
+    """Cast a person's vote for a gate. Raises BadInputError when it would not count."""
+    row = sign_vote(gate, answer, asked_for(record), person=person, reason=reason)
+    _refuse_useless(gate, row, asked_for(record))
+    cast(record, row)
+
+
+def _refuse_useless(gate: Gate, row: Row, parameters: UpgradeParameters) -> None:
+    services = wiring.services()
+    key = services.signing_key(parameters.gates.signing_key)
+    refused = tally(gate, [row], key=key, now=services.clock.now()).refused
+    if refused:
+        raise BadInputError(f"your vote for gate {gate.name} would not count: it {refused[0].why}")
+
+
+def control(record: RunRecord, answer: Answer, *, person: str, reason: str = "") -> None:
+    """Ask a run to hold, resume or abort. Raises BadInputError when that would not count."""
+    asked = asked_for(record)
+    mine = asked.model_copy(update={"requester": person})
+    row = sign_control(record.run, answer, mine, reason=reason)
+    key = wiring.services().signing_key(asked.gates.signing_key)
+    if not controls([row], run=record.run, key=key, policy=asked.gates.policy()):
+        raise BadInputError(f"{person} is not an approver of run {record.run}")
+    cast(record, row)
+
+
+def cast(record: RunRecord, row: Row) -> None:
+    """Store a signed row where the run looks for it."""
+    wiring.services().votes().cast(attempt(record).flow_run, row)
+
+
+def attempt(record: RunRecord) -> Attempted:
+    """Return the flow run that works for a run. Raises BadInputError if it is in another Prefect."""
+    last, api = record.last(Attempted), wiring.services().api
+    if last is None:
+        raise BadInputError(f"run {record.run} has no flow run yet")
+    if last.api != api:
+        where = last.api or "this person's own Prefect server"
+        raise BadInputError(
+            f"run {record.run} is worked for by {where}; set PREFECT_API_URL accordingly"
+        )
+    return last
+
+
+def wake(record: RunRecord, gates: Sequence[str]) -> None:
+    """Resume a suspended run until it has noticed; nothing for one that waits in its process."""
+    services, last = wiring.services(), attempt(record)
+    if last.deployment is None:
+        return
+    deadline = services.clock.now() + _UNTIL_NOTICED
+    while services.clock.now() < deadline:
+        if services.flow_runs().resume(last.flow_run):
+            return
+        now = services.records.run(record.run)
+        if now.finished is not None or any(now.decision(gate) for gate in gates):
+            return
+        services.clock.sleep(_TICK)
