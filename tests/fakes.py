@@ -1,0 +1,340 @@
+"""
+The outside world in memory: small fakes of the ports, and the services made of them.
+
+None of them waits: `FakeClock` jumps ahead instead, and what is to happen while somebody waits is
+its `meanwhile`.
+"""
+
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+import msgspec
+
+from tasks import wiring
+from tasks.adapters.holding import LeaseKeeper
+from tasks.domain.approval import Row
+from tasks.domain.errors import BadInputError, RefusedError, TransientError, UpgradeError
+from tasks.domain.inventory import (
+    ControlPlane,
+    Inventory,
+    IstiodPod,
+    Namespace,
+    Pod,
+    Proxy,
+    Workload,
+    WorkloadRef,
+)
+from tasks.domain.journal import Entry, Holding, RunRecord
+from tasks.domain.runs import FlowRunInfo
+from tests.builders import KEY, NOW, RUN, proxy
+
+ME: Final = "host/1/me"
+_SLICE: Final = timedelta(seconds=1)
+_TOO_LONG: Final = timedelta(days=40)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+class FakeClock:
+    """Time that passes only while somebody waits, and then at once."""
+
+    def __init__(self, start: datetime = NOW) -> None:
+        self.start = start
+        self.time = start
+        self.meanwhile: Callable[[], object] = _nothing  # after every second or part of one
+
+    @property
+    def waited(self) -> timedelta:
+        return self.time - self.start
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, duration: timedelta, *, until: Callable[[], bool] = _never) -> None:
+        end = self.time + duration
+        while self.time < end and not until():
+            self.time += min(end - self.time, _SLICE)
+            self.meanwhile()
+        if self.waited > _TOO_LONG:
+            raise AssertionError("somebody waits for ever")
+
+
+class FakeLeases:
+    """A Lease with compare-and-swap by version."""
+
+    def __init__(self, clock: FakeClock, held: Holding | None = None) -> None:
+        self.held = held
+        self.faster: Holding | None = None  # gets in just before the next `take`
+        self.is_out_of_reach = False  # for those who have it
+        self.renewals = 0
+        self._clock = clock
+        self._writes = 0
+
+    def holding(self) -> Holding | None:
+        return self.held
+
+    def take(self, *, run: str, process: str, duration: timedelta, over: Holding | None) -> bool:
+        if self.faster is not None:
+            self.held, self.faster = self.faster, None
+        if (self.held and self.held.version) != (over and over.version):
+            return False
+        self.write(run, process, duration_seconds=round(duration.total_seconds()))
+        return True
+
+    def renew(self, *, run: str, process: str) -> bool:
+        self.renewals += 1
+        return self._change(run, process, becomes=(run, process))
+
+    def park(self, *, run: str, process: str) -> None:
+        self._change(run, process, becomes=(run, ""))
+
+    def release(self, *, run: str, process: str) -> None:
+        self._change(run, process, becomes=("", ""))
+
+    def write(self, run: str, process: str, *, duration_seconds: int = 30) -> None:
+        """Let somebody have the Lease from now on, whoever has it."""
+        self._writes += 1
+        self.held = Holding(
+            run=run,
+            process=process,
+            renewed_at=self._clock.now(),
+            duration_seconds=duration_seconds,
+            version=f"write-{self._writes}",
+        )
+
+    def _change(self, run: str, process: str, *, becomes: tuple[str, str]) -> bool:
+        if self.is_out_of_reach:
+            raise TransientError("the API server does not answer")
+        if self.held is None or (self.held.run, self.held.process) != (run, process):
+            return False
+        self.write(*becomes)
+        return True
+
+
+class FakeRecords:
+    """Journals in the order in which they were begun."""
+
+    def __init__(self, *records: RunRecord) -> None:
+        self._entries = {one.run: list(one.entries) for one in records}
+        self._plans: dict[str, bytes] = {}
+
+    def runs(self) -> Sequence[RunRecord]:
+        return tuple(self.run(one) for one in self._entries)
+
+    def run(self, run: str) -> RunRecord:
+        if run not in self._entries:
+            raise BadInputError(f"there is no run {run}")
+        return RunRecord(run=run, entries=tuple(self._entries[run]))
+
+    def append(self, run: str, entry: Entry) -> None:
+        entries = self._entries.setdefault(run, [])
+        if entries[-1:] != [entry]:
+            entries.append(entry)
+
+    def save_plan(self, run: str, plan: bytes) -> None:
+        if self._plans.setdefault(run, plan) != plan:
+            raise RefusedError(f"run {run} has another plan already")
+
+    def plan(self, run: str) -> bytes | None:
+        return self._plans.get(run)
+
+
+class FakeNamespaceState:
+    """What a cluster's inventories say of some namespaces; waiting brings the next one."""
+
+    def __init__(self, cluster: "FakeCluster", names: Collection[str]) -> None:
+        self._cluster = cluster
+        self._names = names
+        self._now = cluster.read()
+
+    @property
+    def workloads(self) -> Mapping[WorkloadRef, Workload]:
+        return {one.ref: one for one in self._now.workloads if one.ref.namespace in self._names}
+
+    @property
+    def pods(self) -> Sequence[Pod]:
+        return [one for one in self._now.pods if one.namespace in self._names]
+
+    def wait(self, timeout: timedelta) -> None:
+        self._now = self._cluster.read()
+
+
+class FakeCluster:
+    """Every look sees the next of the inventories given, and in the end the last one for ever."""
+
+    def __init__(self, *looks: Inventory | UpgradeError) -> None:
+        self.reads = 0
+        self.warnings: dict[WorkloadRef, Sequence[str]] = {}
+        self._looks = looks
+
+    def read(self) -> Inventory:
+        look = self._looks[min(self.reads, len(self._looks) - 1)]
+        self.reads += 1
+        if isinstance(look, UpgradeError):
+            raise look
+        return look
+
+    def control_planes(self) -> Sequence[ControlPlane]:
+        return self.read().control_planes
+
+    def namespace(self, name: str) -> Namespace:
+        found = self.read().namespace(name)
+        if found is None:
+            raise RefusedError(f"there is no namespace {name}")
+        return found
+
+    @contextmanager
+    def watching(self, namespaces: Collection[str]) -> Generator[FakeNamespaceState]:
+        yield FakeNamespaceState(self, namespaces)
+
+    def events(self, workload: WorkloadRef) -> Sequence[str]:
+        return self.warnings.get(workload, ())
+
+
+class FakeIstiods:
+    """Istiods that name the proxies connected to them, by the istiod's name; none unless said."""
+
+    def __init__(
+        self, connected: Mapping[str, Sequence[str]] | None = None, *, mute: Collection[str] = ()
+    ) -> None:
+        self.connected = dict(connected or {})
+        self.mute = set(mute)  # those that do not answer
+
+    def proxies(self, istiod: IstiodPod) -> tuple[Proxy, ...]:
+        if istiod.name in self.mute:
+            raise TransientError("no answer in 5 s")
+        return tuple(proxy(name, istiod) for name in self.connected.get(istiod.name, ()))
+
+
+class FakeVotes:
+    """Rows by flow run, each key once."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[str, Row]] = {}
+
+    def rows(self, flow_run: str) -> Sequence[Row]:
+        return tuple(self._rows.get(flow_run, {}).values())
+
+    def cast(self, flow_run: str, row: Row) -> None:
+        self._rows.setdefault(flow_run, {})[row.key] = row
+
+
+class FakeFlowRuns:
+    """Flow runs and deployments, of which only states change."""
+
+    def __init__(self, *deployments: str) -> None:
+        self.deployments = deployments
+        self.known: dict[str, FlowRunInfo] = {}
+        self.parameters: dict[str, Mapping[str, object]] = {}
+        self.resumes = 0  # how often somebody tried
+
+    def add(self, flow_run: str, state: str = "RUNNING", *, deployment: str | None = None) -> None:
+        self.known[flow_run] = FlowRunInfo(
+            id=flow_run,
+            name=f"name-of-{flow_run}",
+            state_type=state,
+            state_name=state.capitalize(),
+            state_message="",
+            deployment_id=deployment,
+        )
+
+    def turn(self, flow_run: str, state: str) -> None:
+        """Bring a flow run into a state."""
+        self.known[flow_run] = msgspec.structs.replace(
+            self.flow_run(flow_run), state_type=state, state_name=state.capitalize()
+        )
+
+    def state(self, flow_run: str) -> str:
+        return self.flow_run(flow_run).state_type
+
+    def flow_run(self, flow_run: str) -> FlowRunInfo:
+        if flow_run not in self.known:
+            raise BadInputError(f"there is no flow run {flow_run}")
+        return self.known[flow_run]
+
+    def resume(self, flow_run: str) -> bool:
+        self.resumes += 1
+        if self.state(flow_run) != "PAUSED":
+            return False
+        self.turn(flow_run, "SCHEDULED")
+        return True
+
+    def reschedule(self, flow_run: str) -> None:
+        self.turn(flow_run, "SCHEDULED")
+
+    def has_deployment(self, name: str) -> bool:
+        return name in self.deployments
+
+    def start(self, deployment: str, parameters: Mapping[str, object]) -> str:
+        made = f"flow-run-{len(self.known) + 1}"
+        self.add(made, "SCHEDULED", deployment=deployment)
+        self.parameters[made] = parameters
+        return made
+
+
+class _Unexpected:
+    """Stands for a port that a test does not expect to be used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"nobody was to ask for {self._name}.{name}")
+
+
+def _unexpected(name: str) -> Any:  # noqa: ANN401 - it stands for any port
+    return cast("Any", _Unexpected(name))
+
+
+def services(
+    *,
+    cluster: FakeCluster | None = None,
+    istiods: FakeIstiods | None = None,
+    records: FakeRecords | None = None,
+    votes: FakeVotes | None = None,
+    flow_runs: FakeFlowRuns | None = None,
+    leases: FakeLeases | None = None,
+    clock: FakeClock | None = None,
+    api: str = "",
+) -> wiring.Services:
+    """Put services together; a port that is not here fails the test that uses it."""
+    clock = clock or FakeClock()
+    leases = leases or FakeLeases(clock)
+    return wiring.Services(
+        cluster=cluster or _unexpected("cluster"),
+        admission=_unexpected("admission"),
+        changes=_unexpected("changes"),
+        webhooks=_unexpected("webhooks"),
+        access=_unexpected("access"),
+        records=records or FakeRecords(),
+        leases=leases,
+        keeper=LeaseKeeper(leases, process=ME, clock=clock),
+        istiods=istiods or FakeIstiods(),
+        istioctl=_unexpected("istioctl"),
+        votes=lambda: votes or _unexpected("votes"),
+        flow_runs=lambda: flow_runs or _unexpected("flow_runs"),
+        clock=clock,
+        process=ME,
+        api=api,
+        signing_key=lambda _reference: KEY,
+    )
+
+
+@contextmanager
+def working(chosen: wiring.Services, run: str = RUN) -> Generator[wiring.Services]:
+    """Work for a run, with its Lease, until the block is over."""
+    with wiring.using(chosen):
+        chosen.keeper.hold(run, may_take=lambda _holding: False)
+        wiring.work_for(run)
+        try:
+            yield chosen
+        finally:
+            chosen.keeper.park()
