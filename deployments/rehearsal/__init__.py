@@ -1,0 +1,1 @@
+"""A cluster that anyone can start, and the upgrade rehearsed on it."""

@@ -1,0 +1,1 @@
+"""The Kubernetes API as HTTP: an ASGI application over the in-process server."""
