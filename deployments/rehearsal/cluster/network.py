@@ -20,7 +20,7 @@ SERVER_ADDRESS: Final = "10.0.0.1"  # where pods see the API server come from
 SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
-class NoEndpoint(Exception):  # noqa: N818  # it is an answer of the network rather than an error
+class NoEndpoint(Exception):  # it is an answer of the network rather than an error
     """There is no way to a Service; the message says why."""
 
 
@@ -46,6 +46,15 @@ class Network:
 
         Raises NoEndpoint, ConnectionRefusedError and TimeoutError.
         """
+        pod, number = self.endpoint(service, namespace, port)
+        program = self.program(pod, namespace)
+        if program is None:
+            raise ConnectionRefusedError(f"nothing listens on port {number} of pod {pod}")
+        async with asyncio.timeout(timeout):
+            return await program.answer(replace(request, port=number, peer=SERVER_ADDRESS))
+
+    def endpoint(self, service: str, namespace: str, port: int) -> tuple[str, int]:
+        """Return a ready pod behind a Service's port, and the port there. Raises NoEndpoint."""
         found = self._store.get(SERVICES, service, namespace)
         if found is None:
             raise NoEndpoint(f'service "{service}" not found')
@@ -55,12 +64,7 @@ class Network:
         endpoints = list(self._endpoints(service, namespace, str(declared.get("name", ""))))
         if not endpoints:
             raise NoEndpoint(f'no endpoints available for service "{service}"')
-        pod, number = self._random.choice(endpoints)
-        program = self.program(pod, namespace)
-        if program is None:
-            raise ConnectionRefusedError(f"nothing listens on port {number} of pod {pod}")
-        async with asyncio.timeout(timeout):
-            return await program.answer(replace(request, port=number, peer=SERVER_ADDRESS))
+        return self._random.choice(endpoints)
 
     def program(self, pod: str, namespace: str) -> Program | None:
         """Return what runs in the pod of that name."""

@@ -26,6 +26,35 @@ def _copied(value: object) -> object:
     return value
 
 
+def objects_in(obj: Json, name: str) -> list[Json]:
+    """Return the objects in a field's list, none if it is not there."""
+    return cast("list[Json]", obj.get(name) or [])
+
+
+def object_in(obj: Json, name: str) -> Json:
+    """Return the object in a field, an empty one if it is not there."""
+    return cast("Json", obj.get(name) or {})
+
+
+def listed(value: object) -> list[Any]:
+    """Return a list as such, and anything else as an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def tidied(value: Json) -> Json:
+    """Return a copy without what is null, which says nothing."""
+    return cast("Json", _tidied(value))
+
+
+def _tidied(value: object) -> object:
+    if isinstance(value, dict):
+        items = cast("Json", value).items()
+        return {key: _tidied(one) for key, one in items if one is not None}
+    if isinstance(value, list):
+        return [_tidied(one) for one in cast("list[object]", value)]
+    return value
+
+
 def metadata_of(obj: Json) -> Json:
     return cast("Json", obj.get("metadata") or {})
 
