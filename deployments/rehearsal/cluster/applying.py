@@ -148,11 +148,12 @@ class _Merge:
         return result
 
     def _value(self, live: Any, wanted: Any, path: Path) -> Any:
+        items = listed(wanted)
         if isinstance(wanted, dict) and not is_atomic_map(self._resource, path):
             base = cast("Json", live) if isinstance(live, dict) else {}
             return self.maps(base, cast("Json", wanted), path)
         if isinstance(wanted, list):
-            return self._lists(listed(live), listed(wanted), path)
+            return self._lists(listed(live), items, path)
         return cast("object", wanted)
 
     def _lists(self, live: list[Any], wanted: list[Any], path: Path) -> list[Any]:

@@ -6,6 +6,8 @@ In this order, because webhooks do not see names that are generated yet.
 
 import random
 import uuid
+from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 from deployments.rehearsal.cluster.errors import Cause, bad_request, invalid
@@ -69,11 +71,13 @@ def prepared(resource: Resource, body: Json, namespace: str) -> Json:
     return obj | {"metadata": metadata}
 
 
-def born(resource: Resource, obj: Json) -> Json:
-    """Return the object with everything that makes it one of its own."""
+def born(resource: Resource, obj: Json, is_taken: Callable[[str], bool]) -> Json:
+    """Return the object with everything that makes it one of its own, a generated name among it."""
     metadata = metadata_of(obj) | {"uid": str(uuid.uuid4()), "creationTimestamp": now_rfc3339()}
     if not metadata.get("name"):
-        metadata["name"] = _generated(resource, str(metadata.get("generateName", "")))
+        base = str(metadata.get("generateName", ""))
+        names = (_generated(resource, base) for _ in count())
+        metadata["name"] = next(name for name in names if not is_taken(name))
     if counts_generations(resource):
         metadata["generation"] = 1
     return obj | {"metadata": metadata}

@@ -62,13 +62,13 @@ def _collect(resource: Resource, obj: Json, path: Path, field: Field, found: Val
         inner = (*field, f"f:{name}")
         if inner in _SERVERS and not (name == "metadata" and value):
             continue
-        inner_path = (*path, name)
+        inner_path, items = (*path, name), listed(value)
         if isinstance(value, dict) and value and not is_atomic_map(resource, inner_path):
             if name in _MAPS:
                 found[inner] = THERE
             _collect(resource, cast("Json", value), inner_path, inner, found)
-        elif isinstance(value, list) and value and _is_granular(resource, inner_path):
-            _collect_items(resource, listed(value), inner_path, inner, found)
+        elif items and _is_granular(resource, inner_path):
+            _collect_items(resource, items, inner_path, inner, found)
         else:
             found[inner] = value
 

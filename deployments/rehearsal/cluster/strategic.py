@@ -54,14 +54,14 @@ class _Merge:
         return result
 
     def _merge(self, result: Json, key: str, value: Any, path: Path) -> None:
-        current = result.get(key)
+        current, items = result.get(key), listed(value)
         if value is None:
             result.pop(key, None)
         elif isinstance(value, dict):
             base = cast("Json", current) if isinstance(current, dict) else {}
             result[key] = self.maps(base, cast("Json", value), path)
         elif isinstance(value, list):
-            result[key] = self._lists(listed(current), listed(value), path)
+            result[key] = self._lists(listed(current), items, path)
         else:
             result[key] = value
 

@@ -189,7 +189,7 @@ class Server:
         if not is_tracked:
             obj = tracked(asked, None, obj)
         obj = await self.admission.mutate(Review(asked, Operation.CREATE, obj, None))
-        obj = self._defaults.complete(asked.resource, born(asked.resource, obj))
+        obj = self._defaults.complete(asked.resource, self._born(asked, obj))
         asked = replace(asked, name=name_of(obj))
         check_new(asked.resource, obj)
         await self.admission.validate(Review(asked, Operation.CREATE, obj, None))
@@ -226,6 +226,13 @@ class Server:
         check_change(asked, current, new)
         await self.admission.validate(Review(asked, Operation.UPDATE, new, current))
         return new
+
+    def _born(self, asked: Asked, obj: Json) -> Json:
+        return born(
+            asked.resource,
+            obj,
+            lambda name: self.store.get(asked.resource, name, asked.namespace) is not None,
+        )
 
     def _keep(self, asked: Asked, current: Json, new: Json) -> Json:
         if asked.dry_run or is_same(current, new):
