@@ -1,0 +1,117 @@
+"""
+HTTP to a port of a pod, through the API server: a WebSocket of two channels, and HTTP inside.
+
+This is the port-forward of `v4.channel.k8s.io`: the first byte of each message is its channel,
+0 for data and 1 for errors, and the first message of each only repeats the port.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from deployments.rehearsal.istioctl.api import Api, path_of
+from deployments.rehearsal.istioctl.errors import CommandError
+
+_CHANNELS: Final = Subprotocol("v4.channel.k8s.io")
+_DATA, _ERROR = 0, 1
+_PORT_BYTES: Final = 2
+_OK: Final = b"200"
+
+
+def fetch(
+    api: Api, *, namespace: str, pod: str, port: int, path: str, timeout: float = 30.0
+) -> bytes:
+    """Return the body of a GET. Raises CommandError for anything but a 200."""
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n"
+        f"User-Agent: {api.headers['User-Agent']}\r\nConnection: close\r\n\r\n"
+    )
+    try:
+        socket = _opened(api, namespace, pod, port, timeout)
+        with socket:
+            socket.send(bytes([_DATA]) + request.encode())
+            return body_of(_received(socket, timeout))
+    except (OSError, WebSocketException, EOFError, ValueError) as error:
+        raise CommandError(f"failure running port forward process: {error}") from error
+
+
+def _opened(api: Api, namespace: str, pod: str, port: int, timeout: float) -> ClientConnection:
+    parts = urlsplit(api.access.server)
+    scheme = "wss" if api.tls is not None else "ws"
+    base = path_of("v1", "Pod", namespace=quote(namespace), name=quote(pod))
+    headers = {key: value for key, value in api.headers.items() if key == "Authorization"}
+    return connect(
+        f"{scheme}://{parts.netloc}{parts.path}{base}/portforward?ports={port}",
+        ssl=api.tls,
+        subprotocols=[_CHANNELS],
+        additional_headers=headers,
+        user_agent_header=api.headers["User-Agent"],
+        open_timeout=timeout,
+        max_size=None,
+        compression=None,
+        proxy=None,
+    )
+
+
+def _received(socket: ClientConnection, timeout: float) -> Iterator[bytes]:
+    """Yield what the pod sends. Raises EOFError with what the error channel says."""
+    skipped = {_DATA: _PORT_BYTES, _ERROR: _PORT_BYTES}
+    while True:
+        try:
+            message = socket.recv(timeout=timeout)
+        except ConnectionClosed:
+            return
+        content = message.encode() if isinstance(message, str) else message
+        channel, content = content[0], content[1:]
+        skip = min(skipped[channel], len(content))
+        skipped[channel] -= skip
+        if channel == _ERROR and content[skip:]:
+            raise EOFError(content[skip:].decode(errors="replace"))
+        if content[skip:]:
+            yield content[skip:]
+
+
+def body_of(chunks: Iterator[bytes]) -> bytes:
+    """Read one HTTP response: by its length, by chunks, or to the end of the stream."""
+    data = bytearray()
+    while b"\r\n\r\n" not in data:
+        data += _next(chunks)
+    head, _, rest = bytes(data).partition(b"\r\n\r\n")
+    status_line, *lines = head.split(b"\r\n")
+    headers = dict(line.lower().split(b":", 1) for line in lines)
+    content = bytearray(rest)
+    if headers.get(b"transfer-encoding", b"").strip() == b"chunked":
+        while not content.endswith(b"0\r\n\r\n"):
+            content += _next(chunks)
+        body = _joined(bytes(content))
+    else:
+        length = int(headers.get(b"content-length", b"0"))
+        while len(content) < length:
+            content += _next(chunks)
+        body = bytes(content)
+    if _OK not in status_line.split():
+        raise ValueError(f"{status_line.decode()}: {body[:200].decode(errors='replace')}")
+    return body
+
+
+def _next(chunks: Iterator[bytes]) -> bytes:
+    chunk = next(chunks, None)
+    if chunk is None:
+        raise EOFError("the connection was closed before the answer was complete")
+    return chunk
+
+
+def _joined(content: bytes) -> bytes:
+    parts: list[bytes] = []
+    while content:
+        size, _, content = content.partition(b"\r\n")
+        length = int(size.split(b";")[0], 16)
+        if length == 0:
+            break
+        parts.append(content[:length])
+        content = content[length + 2 :]
+    return b"".join(parts)
