@@ -1,0 +1,1 @@
+"""What an Istio does, as the objects in the cluster say, whoever wrote them."""
