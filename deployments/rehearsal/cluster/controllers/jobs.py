@@ -1,0 +1,204 @@
+"""Runs the pods of a Job until enough of them have succeeded, or too many failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deployments.rehearsal.cluster.controllers.amounts import number, without_zeros
+from deployments.rehearsal.cluster.controllers.conditions import condition, find
+from deployments.rehearsal.cluster.controllers.events import Recorder
+from deployments.rehearsal.cluster.controllers.owning import (
+    KeptBy,
+    controller_reference,
+    kept_by,
+    own_key,
+)
+from deployments.rehearsal.cluster.controllers.pods import (
+    all_of,
+    in_growing_batches,
+    is_active,
+    is_namespace_ending,
+    is_over,
+    is_ready,
+    phase_of,
+    pod_from,
+)
+from deployments.rehearsal.cluster.controllers.queueing import Key
+from deployments.rehearsal.cluster.controllers.running import Interests
+from deployments.rehearsal.cluster.errors import ApiError
+from deployments.rehearsal.cluster.objects import (
+    Json,
+    conditions_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+    now_rfc3339,
+    spec_of,
+    status_of,
+    uid_of,
+)
+from deployments.rehearsal.cluster.resources import JOBS, PODS
+from deployments.rehearsal.cluster.verbs import Server
+
+_FIRST_BACKOFF: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pods:
+    """A Job's pods by what became of them."""
+
+    active: Sequence[Json]
+    terminating: Sequence[Json]
+    succeeded: int
+    failed: int
+
+
+class Jobs:
+    """The Job controller. Completions are counted, not numbered."""
+
+    workers = 5
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._events = Recorder(server, "job-controller")
+
+    @property
+    def interests(self) -> Interests:
+        return {JOBS: own_key, PODS: KeptBy(JOBS)}
+
+    async def settle(self, key: Key) -> float | None:
+        job = self._server.store.get(JOBS, key.name, key.namespace)
+        if job is None or is_terminating(job) or _is_over(job):
+            return None
+        pods = self._pods(job)
+        end = _end(job, pods)
+        failure: ApiError | None = None
+        try:
+            await self._step(job, pods, is_ending=end is not None)
+        except ApiError as error:
+            failure = error
+        await self._write_status(key, end)
+        if failure is not None:
+            raise failure
+        return None
+
+    def _pods(self, job: Json) -> _Pods:
+        pods = kept_by(self._server.store, job, PODS)
+        ended = [phase_of(pod) for pod in pods if is_over(pod)]
+        return _Pods(
+            active=[pod for pod in pods if is_active(pod)],
+            terminating=[pod for pod in pods if is_terminating(pod) and not is_over(pod)],
+            succeeded=ended.count("Succeeded"),
+            failed=ended.count("Failed"),
+        )
+
+    async def _step(self, job: Json, pods: _Pods, *, is_ending: bool) -> None:
+        wanted = 0 if is_ending or spec_of(job).get("suspend") else _wanted(job, pods)
+        missing = wanted - len(pods.active)
+        if missing > 0 and not pods.terminating:
+            await in_growing_batches([lambda: self._create(job)] * missing)
+        elif missing < 0:
+            await all_of([self._delete(pod) for pod in pods.active[wanted:]])
+
+    async def _create(self, job: Json) -> None:
+        template = spec_of(job)["template"]
+        reference = controller_reference(JOBS, job)
+        pod = pod_from(template, owner=reference, generate_name=f"{name_of(job)}-")
+        pod["metadata"]["labels"] = _labels(job) | labels_of(template)
+        try:
+            made = await self._server.create(PODS, pod, namespace=namespace_of(job))
+        except ApiError as error:
+            if is_namespace_ending(error):
+                return
+            text = f"Error creating: {error.message}"
+            await self._events.warning(JOBS, job, "FailedCreate", text)
+            raise
+        await self._events.normal(JOBS, job, "SuccessfulCreate", f"Created pod: {name_of(made)}")
+
+    async def _delete(self, pod: Json) -> None:
+        namespace = namespace_of(pod)
+        try:
+            await self._server.delete(PODS, name_of(pod), namespace=namespace, uid=uid_of(pod))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+
+    async def _write_status(self, key: Key, end: Json | None) -> None:
+        job = self._server.store.get(JOBS, key.name, key.namespace)
+        if job is None:
+            return
+        status = _status(job, self._pods(job), end)
+        if status != status_of(job):
+            body = job | {"status": status}
+            await self._server.update(JOBS, body, namespace=key.namespace, subresource="status")
+            if end is not None and end["type"] == "Complete":
+                await self._events.normal(JOBS, job, "Completed", "Job completed")
+
+
+def _labels(job: Json) -> dict[str, str]:
+    name, uid = name_of(job), uid_of(job)
+    return {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+
+
+def _wanted(job: Json, pods: _Pods) -> int:
+    """Return how many pods should run now."""
+    parallel = number(spec_of(job), "parallelism", 1)
+    completions = spec_of(job).get("completions")
+    if completions is None:  # the first that succeeds ends it, and the others are waited for
+        return len(pods.active) if pods.succeeded else parallel
+    return min(parallel, int(completions) - pods.succeeded)
+
+
+def _end(job: Json, pods: _Pods) -> Json | None:
+    """Return the condition with which a Job ends, if it does."""
+    completions = spec_of(job).get("completions")
+    is_enough = pods.succeeded >= (int(completions) if completions is not None else 1)
+    if is_enough and (completions is not None or not pods.active):
+        text = "Reached expected number of succeeded pods"
+        return condition("Complete", status="True", reason="CompletionsReached", message=text)
+    if pods.failed > number(spec_of(job), "backoffLimit", 6):
+        text = "Job has reached the specified backoff limit"
+        return condition("Failed", status="True", reason="BackoffLimitExceeded", message=text)
+    return None
+
+
+def _is_over(job: Json) -> bool:
+    return any(
+        one["type"] in {"Complete", "Failed"} and one["status"] == "True"
+        for one in conditions_of(job)
+    )
+
+
+def _status(job: Json, pods: _Pods, end: Json | None) -> Json:
+    before = status_of(job)
+    status: Json = {
+        "startTime": before.get("startTime", now_rfc3339()),
+        "active": len(pods.active),
+        "ready": sum(map(is_ready, pods.active)),
+        "terminating": len(pods.terminating),
+        "succeeded": pods.succeeded,
+        "failed": pods.failed,
+        "uncountedTerminatedPods": {},
+        "conditions": _conditions(job, end),
+    }
+    if end is not None and end["type"] == "Complete":
+        status["completionTime"] = now_rfc3339()
+    if spec_of(job).get("suspend"):
+        del status["startTime"]
+    return without_zeros(status, "active", "succeeded", "failed", "conditions")
+
+
+def _conditions(job: Json, end: Json | None) -> list[Json]:
+    conditions = conditions_of(job)
+    if end is None or find(conditions, end["type"]) is not None:
+        return conditions
+    ended = {name: value for name, value in end.items() if name != "lastUpdateTime"}
+    ended["lastProbeTime"] = ended["lastTransitionTime"]
+    first = "SuccessCriteriaMet" if end["type"] == "Complete" else "FailureTarget"
+    return [*conditions, ended | {"type": first}, ended]
