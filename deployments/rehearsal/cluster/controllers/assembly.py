@@ -3,6 +3,8 @@
 import random
 from collections.abc import Sequence
 
+from deployments.rehearsal.cluster.controllers.cronjobs import CronJobs
+from deployments.rehearsal.cluster.controllers.custom_objects import CustomObjects
 from deployments.rehearsal.cluster.controllers.daemonsets import DaemonSets
 from deployments.rehearsal.cluster.controllers.deployments import Deployments
 from deployments.rehearsal.cluster.controllers.endpoints import EndpointSlices
@@ -65,12 +67,14 @@ class Controllers:
             StatefulSets(server, readiness),
             DaemonSets(server, readiness),
             Jobs(server),
+            CronJobs(server),
             EndpointSlices(server, pods),
             DisruptionBudgets(server, pods),
             Garbage(server),
             Namespaces(server),
             NamespaceFurniture(server, ca=ca),
             Quotas(server),
+            CustomObjects(server),
         )
         for controller in controllers:
             self._runner.add(controller)
