@@ -171,7 +171,7 @@ def _environment(recipe: Recipe) -> list[Json]:
     def given(name: str, value: str) -> Json:
         return {"name": name, "value": value}
 
-    def read(name: str, kind: str, **what: Any) -> Json:  # noqa: ANN401 - parts of JSON
+    def read(name: str, kind: str, **what: Any) -> Json:
         return {"name": name, "valueFrom": {kind: what}}
 
     cluster = recipe.settings.value("global.multiCluster.clusterName") or "Kubernetes"

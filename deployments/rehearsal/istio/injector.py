@@ -9,13 +9,12 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from deployments.rehearsal.cluster.objects import (
     Json,
     annotations_of,
     controller_of,
-    copied,
     labels_of,
     metadata_of,
     name_of,
@@ -23,10 +22,10 @@ from deployments.rehearsal.cluster.objects import (
 )
 from deployments.rehearsal.istio import injected, names
 from deployments.rehearsal.istio.injected import Recipe
+from deployments.rehearsal.istio.reinjection import AUTO, named, stripped
 from deployments.rehearsal.istio.settings import Settings
 
 _GATEWAY: Final = "gateway"
-_AUTO: Final = "auto"
 _PROBES: Final = {"readinessProbe": "readyz", "livenessProbe": "livez", "startupProbe": "startupz"}
 _PROBED_PORT: Final = 15020
 
@@ -50,7 +49,7 @@ class Injector:
 
     def injected(self, pod: Json, namespace: str, settings: Settings) -> Json:
         """Return the pod with its sidecar, or as the gateway that it asks to be."""
-        bare = _stripped(pod)
+        bare = stripped(pod)
         recipe = self._recipe(bare, namespace, settings)
         is_gateway = _GATEWAY in annotations_of(pod).get(names.TEMPLATES, "").split(",")
         changed = _as_gateway(bare, recipe) if is_gateway else _with_sidecar(bare, recipe)
@@ -63,7 +62,7 @@ class Injector:
     def _recipe(self, pod: Json, namespace: str, settings: Settings) -> Recipe:
         kind, api_version, workload = _workload(pod)
         containers: list[Json] = spec_of(pod).get("containers") or []
-        ports = [port for one in containers for port in _named(one, "ports")]
+        ports = [port for one in containers for port in named(one, "ports")]
         path = f"namespaces/{namespace}/{kind.lower()}s/{workload}"
         return Recipe(
             settings=settings,
@@ -104,13 +103,13 @@ def _with_sidecar(pod: Json, recipe: Recipe) -> Json:
     probers = _rewritten_probes(spec.get("containers") or [])
     proxy = injected.sidecar(recipe, probers)
     own: list[Json] = []
-    for one in _named(spec, "initContainers"):
+    for one in named(spec, "initContainers"):
         if one["name"] == names.PROXY:
             proxy = _overridden(proxy, one)
         else:
             own.append(one)
     apps: list[Json] = []
-    for one in _named(spec, "containers"):
+    for one in named(spec, "containers"):
         if one["name"] == names.PROXY:
             proxy = _overridden(proxy, one)
         else:
@@ -139,9 +138,9 @@ def _overridden(proxy: Json, wish: Json) -> Json:
     given = {
         key: value
         for key, value in wish.items()
-        if key != "env" and not (key == "image" and value == _AUTO)
+        if key != "env" and not (key == "image" and value == AUTO)
     }
-    variables = {one["name"]: one for one in [*_named(proxy, "env"), *_named(wish, "env")]}
+    variables = {one["name"]: one for one in [*named(proxy, "env"), *named(wish, "env")]}
     return {**proxy, **given, "env": list(variables.values())}
 
 
@@ -189,56 +188,6 @@ def _status(recipe: Recipe, *, is_gateway: bool) -> str:
         "revision": recipe.revision or names.DEFAULT,
     }
     return json.dumps(added, separators=(",", ":"))
-
-
-def _stripped(pod: Json) -> Json:
-    """Return a copy without what an earlier injection added, so that a second one changes nothing."""
-    bare = copied(pod)
-    metadata = cast("Json", bare.setdefault("metadata", {}))
-    annotations = cast("dict[str, str]", metadata.get("annotations") or {})
-    added = _read_status(annotations.get(names.STATUS, ""))
-    overrides = _read_status(annotations.get(names.OVERRIDES, ""))
-    spec = cast("Json", bare.setdefault("spec", {}))
-    for key in ("initContainers", "containers", "volumes"):
-        gone = set(cast("list[str]", added.get(key) or []))
-        if key in spec:
-            spec[key] = [one for one in _named(spec, key) if one["name"] not in gone]
-        if gone and overrides.get(key):
-            spec[key] = [*_named(spec, key), *_named(overrides, key)]
-    if not added:
-        _remember_overrides(bare)
-    return bare
-
-
-def _remember_overrides(pod: Json) -> None:
-    """Write down what a pod says of its own proxy, for a second injection to find."""
-    spec = pod["spec"]
-    found: dict[str, Any] = {}
-    for key in ("containers", "initContainers"):
-        said = [
-            {name: value for name, value in one.items() if (name, value) != ("image", _AUTO)}
-            for one in _named(spec, key)
-            if one["name"] == names.PROXY
-        ]
-        if said:
-            found[key] = said
-    if found:
-        annotations = cast("dict[str, str]", pod["metadata"].get("annotations") or {})
-        marks = {names.OVERRIDES: json.dumps(found, separators=(",", ":"))}
-        pod["metadata"]["annotations"] = {**annotations, **marks}
-
-
-def _named(tree: Json, key: str) -> list[Json]:
-    """Return a list of things with names, which may be missing."""
-    return cast("list[Json]", tree.get(key) or [])
-
-
-def _read_status(text: str) -> Json:
-    try:
-        found: object = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return cast("Json", found) if isinstance(found, dict) else {}
 
 
 def _rewritten_probes(containers: list[Json]) -> Json:

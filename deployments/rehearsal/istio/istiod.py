@@ -6,9 +6,8 @@ without a word.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -21,21 +20,22 @@ from deployments.rehearsal.cluster.objects import (
 from deployments.rehearsal.cluster.programs import Request, Response
 from deployments.rehearsal.cluster.resources import SERVICES
 from deployments.rehearsal.cluster.store import Change
-from deployments.rehearsal.istio import debug, injector, names, rejections, validator
+from deployments.rehearsal.istio import debug, names, rejections
 from deployments.rehearsal.istio.housekeeping import Housekeeping
 from deployments.rehearsal.istio.injector import Injector
 from deployments.rehearsal.istio.metrics import SHORT, Metrics
 from deployments.rehearsal.istio.settings import SettingsReader
+from deployments.rehearsal.istio.webhooks import Webhooks
 from deployments.rehearsal.istio.world import World
 from deployments.rehearsal.istio.xds import Client, Connection
 
 READY, MONITORING, WEBHOOKS = 8080, 15014, 15017
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
-_JSON: Final = {"Content-Type": "application/json"}
 _NOT_FOUND: Final = Response(status=404, headers=_TEXT, body=b"404 page not found\n")
 _STARTS_IN: Final = 1.5  # seconds, until its caches are filled
 _DEBOUNCED: Final = 0.1
+_AT_ONCE: Final = 200  # proxies configured before others have their turn
 _SEEN_FOR: Final = 1.0  # seconds that an istioctl is listed after it asked
 _CHATTY: Final = ("1.29", b"INFO memory is not limited, skipping package=automemlimit\n")
 
@@ -57,11 +57,16 @@ class Istiod:
         self._started_at = now_rfc3339()
         self._task: asyncio.Task[None] | None = None
         self._farewell: asyncio.Task[None] | None = None
-        self._push: asyncio.TimerHandle | None = None
+        self._push: asyncio.Task[None] | None = None
         self._seen_until = 0.0
         store, namespace = world.server.store, namespace_of(pod)
         self._settings = SettingsReader(store, revision=self.revision, namespace=namespace)
-        self._injector = Injector(revision=self.revision, version=self.version, namespace=namespace)
+        self._webhooks = Webhooks(
+            Injector(revision=self.revision, version=self.version, namespace=namespace),
+            self._settings,
+            metrics=self.metrics,
+            mood=world.mood,
+        )
         self._housekeeping = Housekeeping(
             world.server, pod=name_of(pod), revision=self.revision, namespace=namespace
         )
@@ -124,8 +129,7 @@ class Istiod:
         if self._is_ready:
             self._housekeeping.hear(change)
         if self._connections and self._push is None and self._minds(change):
-            loop = asyncio.get_running_loop()
-            self._push = loop.call_later(_DEBOUNCED, self._push_all)
+            self._push = asyncio.get_running_loop().create_task(self._push_all())
 
     def _minds(self, change: Change) -> bool:
         """Say whether a change is one of configuration that is for this revision, too."""
@@ -134,10 +138,13 @@ class Istiod:
             for one in (change.object, change.previous)
         )
 
-    def _push_all(self) -> None:
-        self._push = None
+    async def _push_all(self) -> None:
+        await asyncio.sleep(_DEBOUNCED)
+        self._push = None  # what changes from here on is pushed again
         self._pushes += 1
-        for connection in self._connections.values():
+        for number, connection in enumerate(tuple(self._connections.values())):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
             self.configure(connection)
         for short in SHORT.values():
             self.metrics.count("pilot_xds_pushes", len(self._connections), type=short)
@@ -159,7 +166,7 @@ class Istiod:
             await asyncio.Event().wait()  # until whoever asks gives up
         path = urlsplit(request.path).path
         if request.port == WEBHOOKS:
-            return self._webhook(path, request)
+            return self._webhooks.answer(path, request) or self._page(READY, path)
         if request.port not in {READY, MONITORING}:
             raise ConnectionRefusedError(
                 f"failed to connect to localhost:{request.port} inside namespace"
@@ -200,39 +207,6 @@ class Istiod:
         if agent.startswith("istioctl/"):
             self._seen_until = asyncio.get_running_loop().time() + _SEEN_FOR
 
-    def _webhook(self, path: str, request: Request) -> Response:
-        if path == "/ready":
-            return self._page(READY, path)
-        handle = self._inject if path.startswith("/inject") else self._validate
-        if not path.startswith(("/inject", "/validate")):
-            return _NOT_FOUND
-        try:
-            review = cast("Json", json.loads(request.body)["request"])
-            answer = handle(review)
-        except (ValueError, KeyError, TypeError) as error:
-            body = f"could not decode body: {error}\n".encode()
-            return Response(status=400, headers=_TEXT, body=body)
-        return Response(headers=_JSON, body=json.dumps(answer).encode())
-
-    def _inject(self, review: Json) -> Json:
-        self.metrics.count("sidecar_injection_requests_total")
-        pod: Json = review["object"]
-        namespace = str(review.get("namespace") or namespace_of(pod))
-        settings = self._settings.read()
-        is_wanted = self._injector.is_wanted(pod, namespace, settings)
-        if not is_wanted or self._world.mood.loses_sidecar(pod):
-            self.metrics.count("sidecar_injection_skip_total")
-            return injector.response(review["uid"], None, None)
-        changed = self._injector.injected(pod, namespace, settings)
-        self.metrics.count("sidecar_injection_success_total")
-        return injector.response(review["uid"], pod, changed)
-
-    def _validate(self, review: Json) -> Json:
-        answer = validator.response(review["uid"], cast("Json", review.get("object") or {}))
-        is_allowed = answer["response"]["allowed"]
-        self.metrics.count(f"galley_validation_{'passed' if is_allowed else 'failed'}")
-        return answer
-
     async def run(self, command: Sequence[str]) -> tuple[int, bytes, bytes]:
         """Run `pilot-discovery request METHOD PATH`, the one command that istiods are asked."""
         program, *rest = command
@@ -242,7 +216,7 @@ class Istiod:
         response = await self.answer(Request(port=READY, method=method, path=path))
         minor, said = _CHATTY
         noise = said if self.version.startswith(minor) else b""
-        if response.status != 200:  # noqa: PLR2004 - a number that every reader knows
+        if response.status != 200:
             why = f"Error: received unsuccessful status code {response.status}\n"
             return 1, response.body, noise + why.encode()
         return 0, response.body, noise

@@ -21,7 +21,7 @@ class Settings:
     values: Json
     injection: Json
 
-    def value(self, path: str) -> Any:  # noqa: ANN401 - whatever people wrote
+    def value(self, path: str) -> Any:
         """Return the value at a dotted path, None if there is none."""
         found: Any = self.values
         for step in path.split("."):

@@ -108,7 +108,7 @@ def configuration(
 
 def _values(spec: Json) -> Json:
     """Return the values that were chosen, those that the spec says elsewhere included."""
-    shared = {"istioNamespace": USUAL_NAMESPACE, "hub": spec["hub"], "tag": spec["tag"]}
+    shared = {"istioNamespace": USUAL_NAMESPACE, "hub": spec["hub"], "tag": str(spec["tag"])}
     values = trees.merged(_VALUES, {"global": shared})
     pilot = {"enabled": bool(trees.at(spec, "components.pilot.enabled")), "cni": {"enabled": False}}
     values = trees.merged(values, {"pilot": pilot})

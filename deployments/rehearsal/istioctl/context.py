@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deployments.rehearsal.istioctl.api import Api
 
 MANAGER: Final = "istio-operator"
-TAG_MANAGER: Final = "istioctl"
+TAG_MANAGER: Final = "istio-ci"  # so it calls itself when it sets tags
 
 # Understood before and after any command.
 SHARED_FLAGS: Final = (

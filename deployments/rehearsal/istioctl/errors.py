@@ -34,7 +34,7 @@ class ApiError(CommandError):
         return self.status == _NOT_FOUND
 
 
-class Quit(Exception):  # noqa: N818 - not an error: everything was said already
+class Quit(Exception):
     """Ends the command with this exit code."""
 
     def __init__(self, code: int) -> None:

@@ -13,6 +13,7 @@ from deployments.rehearsal.istioctl import (
     tags,
     trees,
 )
+from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.configuration import Configuration
 from deployments.rehearsal.istioctl.context import MANAGER, Context
 from deployments.rehearsal.istioctl.descriptions import DEFAULT, Described
@@ -100,16 +101,9 @@ def _say_done(context: Context, found: Sequence[Described]) -> None:
 
 
 def _make_namespace(context: Context, name: str) -> None:
-    if context.api.get_or_none(f"/api/v1/namespaces/{name}") is None:
-        labels = {"istio-operator-managed": "Reconcile", "istio-injection": "disabled"}
-        context.api.create(
-            "/api/v1/namespaces",
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": name, "labels": labels},
-            },
-        )
+    if context.api.get_or_none(path_of("v1", "Namespace", name=name)) is None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        context.api.create(path_of("v1", "Namespace"), body)
 
 
 def _owners(context: Context, wanted: Configuration, component: str = "") -> dict[str, str]:

@@ -79,6 +79,8 @@ def _changed(
         change = _CHANGES.get(obj["kind"])
         if change is not None:
             change(obj, values)
+        if obj["kind"] == "Deployment":
+            _patch_deployment(obj, configuration)
         if obj["kind"] == "ConfigMap":
             obj["data"] = _data(obj["metadata"]["name"], description, configuration, values)
     elif obj["kind"] == "Deployment":
@@ -112,6 +114,19 @@ def _change_deployment(obj: Json, values: Json) -> None:
     place = names.index(_TRACING)
     container["env"][place:place] = chosen
     _set_pull_policy(obj, values)
+
+
+def _patch_deployment(obj: Json, configuration: Configuration) -> None:
+    """Lay over it what the spec says of istiod's Deployment itself, as is done after rendering."""
+    wanted = cast("Json", trees.at(configuration.spec, "components.pilot.k8s") or {})
+    container = obj["spec"]["template"]["spec"]["containers"][0]
+    if "replicaCount" in wanted:
+        obj["spec"]["replicas"] = wanted["replicaCount"]
+    if "resources" in wanted:
+        container["resources"] = trees.merged(container["resources"], wanted["resources"])
+    given = {one["name"] for one in wanted.get("env") or ()}
+    kept = [one for one in container["env"] if one["name"] not in given]
+    container["env"] = [*(wanted.get("env") or ()), *kept]
 
 
 def _pilot_image(values: Json) -> str:

@@ -36,9 +36,13 @@ def proxy_status(context: Context) -> None:
     ]
     found.sort(key=lambda one: str(one[1]["proxy"]))
     is_verbose = context.options.number("verbosity") > 0
-    lines = _verbose(found) if is_verbose else _plain(found)
-    for line in _aligned(lines):
+    for line in table(found, is_verbose=is_verbose):
         context.terminal.say(line)
+
+
+def table(found: Sequence[tuple[str, Json]], *, is_verbose: bool) -> list[str]:
+    """Return the lines for these rows, each with the istiod that it is from."""
+    return _aligned(_verbose(found) if is_verbose else _plain(found))
 
 
 def _is_wanted(context: Context, row: Json) -> bool:

@@ -28,7 +28,7 @@ def merged(under: Json, over: Mapping[str, Any]) -> Json:
     return result
 
 
-def at(tree: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - whatever is there
+def at(tree: Mapping[str, Any], path: str) -> Any:
     """Return what is at a dotted path, None if nothing is."""
     found: Any = tree
     for step in path.split("."):
