@@ -25,6 +25,7 @@ from deployments.rehearsal.cluster.controllers.schedulers import Scheduler
 from deployments.rehearsal.cluster.controllers.selecting import ByLabel
 from deployments.rehearsal.cluster.controllers.serviceaccounts import NamespaceFurniture
 from deployments.rehearsal.cluster.controllers.statefulsets import StatefulSets
+from deployments.rehearsal.cluster.controllers.turns import Turns
 from deployments.rehearsal.cluster.resources import PODS, REPLICASETS
 from deployments.rehearsal.cluster.verbs import Server
 
@@ -51,6 +52,7 @@ class Controllers:
             clock=server.clock,
             programs=server.programs,
             activity=self._runner.activity,
+            turns=Turns(),
             fates=fates or Kindly(),
             random=random.Random(seed),  # noqa: S311  # pods' luck is no secret
             missing_images=missing_images,

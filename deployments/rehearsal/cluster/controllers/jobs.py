@@ -1,5 +1,6 @@
 """Runs the pods of a Job until enough of them have succeeded, or too many failed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +43,7 @@ from deployments.rehearsal.cluster.resources import JOBS, PODS
 from deployments.rehearsal.cluster.verbs import Server
 
 _FIRST_BACKOFF: Final = 10.0
+_LONGEST_BACKOFF: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class Jobs:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._events = Recorder(server, "job-controller")
+        self._failed: dict[str, tuple[int, float]] = {}  # how many pods, and since when
 
     @property
     def interests(self) -> Interests:
@@ -73,15 +76,27 @@ class Jobs:
             return None
         pods = self._pods(job)
         end = _end(job, pods)
+        pause = self._pause(job, pods.failed) if end is None else 0.0
         failure: ApiError | None = None
         try:
-            await self._step(job, pods, is_ending=end is not None)
+            if pause <= 0:
+                await self._step(job, pods, is_ending=end is not None)
         except ApiError as error:
             failure = error
         await self._write_status(key, end)
         if failure is not None:
             raise failure
-        return None
+        return pause if pause > 0 else None
+
+    def _pause(self, job: Json, failed: int) -> float:
+        """Return how much longer to wait after a failure: each time twice as long."""
+        now = asyncio.get_running_loop().time()
+        if self._failed.get(uid_of(job), (0, now))[0] != failed:
+            self._failed[uid_of(job)] = (failed, now)
+        if not failed:
+            return 0.0
+        spent = (now - self._failed[uid_of(job)][1]) * self._server.clock.speed
+        return min(_FIRST_BACKOFF * 2 ** (failed - 1), _LONGEST_BACKOFF) - spent
 
     def _pods(self, job: Json) -> _Pods:
         pods = kept_by(self._server.store, job, PODS)

@@ -21,6 +21,7 @@ from deployments.rehearsal.cluster.controllers.fates import Fates
 from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready, phase_of
 from deployments.rehearsal.cluster.controllers.queueing import Activity
 from deployments.rehearsal.cluster.controllers.termination import seconds_to_end
+from deployments.rehearsal.cluster.controllers.turns import Turns
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -47,6 +48,7 @@ class Host:
     clock: Clock
     programs: Programs
     activity: Activity
+    turns: Turns
     fates: Fates
     random: random.Random
     missing_images: Sequence[str]
@@ -65,11 +67,12 @@ class Life:
         self._host = host
         self._name, self._namespace, self._uid = name_of(pod), namespace_of(pod), uid_of(pod)
         self._agenda = Agenda(host.clock)
-        self._containers = Containers(pod, self._agenda, is_known=self._end_busy)
+        self._containers = Containers(pod, self._agenda, is_known=self._know)
         self._address: Address | None = None
         self._program: Program | None = None
         self._was_started = False
         self._was_ready = True  # the program, when it was asked last
+        self._is_known = False  # whether it gets ready; to be told yet
         self._is_busy = False
         self._begin_busy()  # before the task runs, lest somebody takes us for settled meanwhile
 
@@ -95,6 +98,7 @@ class Life:
                 if is_over(await self._tell()):
                     return
                 await self._agenda.next()
+                await self._host.turns.take()
             await self._end()
         except GoneError:
             return
@@ -122,6 +126,7 @@ class Life:
             if left <= 0:
                 break
             await self._agenda.pass_time(left)
+        await self._host.turns.take()
         self._stop_program()
         with suppress(ApiError):  # gone meanwhile
             await self._host.server.delete(
@@ -137,6 +142,9 @@ class Life:
             pod = await self._write()
         while self._containers.warnings:
             await self._host.events.warning(PODS, pod, *self._containers.warnings.pop(0))
+        if self._is_known and not is_terminating(self._pod()):
+            self._is_known = False
+            self._end_busy()
         return pod
 
     async def _write(self) -> Json:
@@ -176,6 +184,9 @@ class Life:
         if self._program is not None:
             self._program = None
             self._host.programs.stop({"metadata": {"uid": self._uid}})
+
+    def _know(self) -> None:
+        self._is_known = True
 
     def _begin_busy(self) -> None:
         if not self._is_busy:

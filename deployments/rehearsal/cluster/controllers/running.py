@@ -68,6 +68,8 @@ class _Post:
                 self.queue.retry(key)
             finally:
                 self.queue.done(key)
+            # Most steps wait for nothing, and clients want their turn while ten thousand are taken.
+            await asyncio.sleep(0)
 
     async def _settle(self, key: Key) -> None:
         again = await self.controller.settle(key)
