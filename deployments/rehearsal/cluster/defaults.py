@@ -1,5 +1,6 @@
 """What an object says when it leaves something out: the defaults that the API server writes into it."""
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -165,6 +166,8 @@ def _autoscaler(obj: Json) -> None:
 
 def _secret(obj: Json) -> None:
     fill(obj, type="Opaque")
+    for name, text in obj.pop("stringData", {}).items():
+        obj.setdefault("data", {})[name] = base64.b64encode(text.encode()).decode()
 
 
 _COMPLETE: Final[Mapping[Resource, Callable[[Json], None]]] = {

@@ -122,6 +122,14 @@ def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
     return ApiError(422, "Invalid", text, details=details)
 
 
+def invalid_options(kind: str, cause: Cause) -> ApiError:
+    """Refuse the options of a request, which are an object of their own: `PatchOptions`."""
+    causes = [{"reason": cause.reason, "message": cause.message, "field": cause.field}]
+    details: Json = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
+    text = f'{kind}.meta.k8s.io "" is invalid: {cause}'
+    return ApiError(422, "Invalid", text, details=details)
+
+
 def bad_request(text: str) -> ApiError:
     return ApiError(400, "BadRequest", text)
 
@@ -145,12 +153,11 @@ def not_acceptable(media_types: Sequence[str]) -> ApiError:
     return ApiError(406, "NotAcceptable", text)
 
 
-def unsupported_media_type(given: str, media_types: Sequence[str]) -> ApiError:
+def unsupported_media_type(media_types: Sequence[str]) -> ApiError:
     text = (
         "the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(media_types)}"
     )
-    del given
     return ApiError(415, "UnsupportedMediaType", text)
 
 
@@ -161,6 +168,13 @@ def too_large(limit: int) -> ApiError:
 
 def too_old(asked: int, oldest: int) -> ApiError:
     return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
+
+
+def too_new(asked: int, newest: int) -> ApiError:
+    why = "Too large resource version"
+    details: Json = {"causes": [{"reason": "ResourceVersionTooLarge", "message": why}]}
+    text = f"Timeout: {why}: {asked}, current: {newest}"
+    return ApiError(504, "Timeout", text, details=details | {"retryAfterSeconds": 1})
 
 
 def internal(text: str) -> ApiError:

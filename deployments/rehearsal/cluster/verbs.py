@@ -38,6 +38,7 @@ from deployments.rehearsal.cluster.programs import Programs
 from deployments.rehearsal.cluster.quota import check_quota
 from deployments.rehearsal.cluster.registry import Registry, Resource
 from deployments.rehearsal.cluster.resources import BUILT_IN
+from deployments.rehearsal.cluster.shapes import check_shape
 from deployments.rehearsal.cluster.store import Store
 from deployments.rehearsal.cluster.validation import check_change, check_new
 from deployments.rehearsal.cluster.views import VIEWS
@@ -134,7 +135,9 @@ class Server:
             manager=manager,
         )
         if kind is not PatchKind.APPLY:
-            return await self._change(asked, lambda view: patched(resource, view, patch, kind))
+            return await self._change(
+                asked, lambda view: check_shape(resource, patched(resource, view, patch, kind))
+            )
         check_name(patch, name)
         if subresource == "" and self.store.get(resource, name, asked.namespace) is None:
             named = patch | {"metadata": metadata_of(patch) | {"name": name}}

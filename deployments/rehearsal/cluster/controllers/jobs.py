@@ -96,7 +96,8 @@ class Jobs:
         if not failed:
             return 0.0
         spent = (now - self._failed[uid_of(job)][1]) * self._server.clock.speed
-        return min(_FIRST_BACKOFF * 2 ** (failed - 1), _LONGEST_BACKOFF) - spent
+        wanted: float = _FIRST_BACKOFF * 2 ** (failed - 1)
+        return min(wanted, _LONGEST_BACKOFF) - spent
 
     def _pods(self, job: Json) -> _Pods:
         pods = kept_by(self._server.store, job, PODS)

@@ -1,0 +1,88 @@
+"""In which form a client wants its answer, and in which it sends its question."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from deployments.rehearsal.cluster.errors import (
+    bad_request,
+    not_acceptable,
+    unsupported_media_type,
+)
+from deployments.rehearsal.cluster.web.protobuf import from_protobuf
+
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+_YAML: Final = ("application/yaml", "application/apply-patch+yaml")
+_ACCEPTED: Final = (JSON, "application/yaml", PROTOBUF)
+_READ: Final = _ACCEPTED[:2]
+_FOR_ALL: Final = frozenset({JSON, "application/*", "*/*", ""})
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Form(Enum):
+    """How much of the objects is told."""
+
+    WHOLE = auto()
+    METADATA = auto()
+    TABLE = auto()
+
+
+_FORMS: Final = {
+    "": Form.WHOLE,
+    "PartialObjectMetadata": Form.METADATA,
+    "PartialObjectMetadataList": Form.METADATA,
+    "Table": Form.TABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """One of the types that an Accept header lists."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+def media_types(accept: str) -> list[MediaType]:
+    """Return what an Accept header lists, in its order: clients write the best first."""
+    return [media_type(one) for one in accept.split(",")]
+
+
+def media_type(text: str) -> MediaType:
+    name, *parameters = (part.strip() for part in text.split(";"))
+    pairs = (part.partition("=") for part in parameters)
+    return MediaType(name.lower(), {key: value for key, _, value in pairs})
+
+
+def form_of(accept: str) -> Form:
+    """Return the first form that we know. Raises ApiError (406) if there is none."""
+    for one in media_types(accept):
+        form = _FORMS.get(one.parameters.get("as", ""))
+        if one.name in _FOR_ALL and form is not None:
+            return form
+    raise not_acceptable(_ACCEPTED)
+
+
+def decoded(body: bytes, content_type: str) -> Any:
+    """Return what a body says. Raises ApiError: 415 if we do not read such, 400 if it is broken."""
+    name = media_type(content_type).name
+    if name == PROTOBUF:
+        found = from_protobuf(body)
+        if found is None:
+            raise unsupported_media_type(_READ)
+        return found
+    if not (name == "" or name.endswith("json") or name in _YAML):
+        raise unsupported_media_type(_READ)
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if name not in _YAML:
+            raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+    try:
+        return yaml.load(body, Loader=_LOADER)  # noqa: S506  # a safe one
+    except yaml.YAMLError as error:
+        raise bad_request(f"error converting YAML to JSON: {error}") from error
