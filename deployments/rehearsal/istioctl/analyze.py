@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from deployments.rehearsal.istioctl import messages
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.context import Context
 from deployments.rehearsal.istioctl.errors import CommandError, Quit
 from deployments.rehearsal.istioctl.messages import Level, Message
 from deployments.rehearsal.istioctl.objects import annotations_of, labels_of, parts
+from deployments.rehearsal.istioctl.paths import path_of
 
 Json = dict[str, Any]
 
@@ -48,7 +48,7 @@ def _is_everywhere(context: Context) -> bool:
 
 
 def _where(context: Context) -> str:
-    return context.namespace or context.api.access.namespace
+    return context.namespace or context.api.namespace
 
 
 def _findings(context: Context) -> Iterator[Message]:

@@ -11,10 +11,11 @@ import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, Self, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from deployments.rehearsal.istioctl.errors import ApiError, CommandError
 from deployments.rehearsal.istioctl.kubeconfig import Access
+from deployments.rehearsal.istioctl.paths import path_of_object
 
 Json = dict[str, Any]
 Query = Mapping[str, str]
@@ -23,37 +24,6 @@ _APPLY: Final = "application/apply-patch+yaml"
 _TIMEOUT: Final = 60.0
 _PAGE: Final = "500"
 _REFUSED: Final = 300  # and all above: nobody redirects a client of Kubernetes
-_PLURALS: Final = {
-    "CustomResourceDefinition": "customresourcedefinitions",
-    "NetworkPolicy": "networkpolicies",
-    "PodDisruptionBudget": "poddisruptionbudgets",
-}
-_CLUSTER_WIDE: Final = frozenset({
-    "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace",
-    "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
-})  # fmt: skip
-
-
-def plural_of(kind: str) -> str:
-    return _PLURALS.get(kind, f"{kind.lower()}s")
-
-
-def path_of(api_version: str, kind: str, *, namespace: str = "", name: str = "") -> str:
-    """Return the path of an object, or of a list if it has no name."""
-    base = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
-    if namespace and kind not in _CLUSTER_WIDE:
-        base += f"/namespaces/{quote(namespace)}"
-    return f"{base}/{plural_of(kind)}" + (f"/{quote(name)}" if name else "")
-
-
-def path_of_object(obj: Json) -> str:
-    metadata = obj["metadata"]
-    return path_of(
-        obj["apiVersion"],
-        obj["kind"],
-        namespace=metadata.get("namespace", ""),
-        name=metadata["name"],
-    )
 
 
 class Api:
@@ -75,16 +45,8 @@ class Api:
         return False
 
     @property
-    def access(self) -> Access:
-        return self._access
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        return self._context
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._headers
+    def namespace(self) -> str:
+        return self._access.namespace
 
     def get(self, path: str, **query: str) -> Json:
         return self._ask("GET", path, query=query)
@@ -130,6 +92,20 @@ class Api:
         if propagation:
             options["propagationPolicy"] = propagation
         self._ask("DELETE", path_of_object(obj), body=options)
+
+    def fetch(self, pod: Json, *, port: int, path: str, timeout: float) -> bytes:
+        """Return the body of a GET to a pod, by way of a port-forward."""
+        # Only few commands ask pods, and WebSockets are a lot to load.
+        from deployments.rehearsal.istioctl import forwarding  # noqa: PLC0415
+
+        address = f"{self._access.server}{path_of_object(pod)}/portforward?ports={port}"
+        route = forwarding.Route(
+            address=address.replace("http", "ws", 1),
+            tls=self._context,
+            authorization=self._headers.get("Authorization", ""),
+            user_agent=self._headers["User-Agent"],
+        )
+        return forwarding.fetch(route, port=port, path=path, timeout=timeout)
 
     def _ask(
         self,

@@ -1,15 +1,13 @@
 """What every command is given: its version, where it writes, whom it asks, which cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 from deployments.rehearsal.istioctl.descriptions import USUAL_NAMESPACE, Description
 from deployments.rehearsal.istioctl.options import Flag, Options
-
-if TYPE_CHECKING:
-    from deployments.rehearsal.istioctl.api import Api
+from deployments.rehearsal.istioctl.ports import Cluster
 
 MANAGER: Final = "istio-operator"
 TAG_MANAGER: Final = "istio-ci"  # so it calls itself when it sets tags
@@ -64,6 +62,7 @@ class Context:
     version: str
     options: Options
     terminal: Terminal
+    connect: "Callable[[Context], Cluster]"
 
     @property
     def istio_namespace(self) -> str:
@@ -79,15 +78,20 @@ class Context:
         return Description.of(self.version)
 
     @cached_property
-    def api(self) -> "Api":
+    def api(self) -> Cluster:
         """The cluster. Raises CommandError where no kubeconfig leads to one."""
-        # Commands that ask no cluster should not have to load what speaks TLS.
-        from deployments.rehearsal.istioctl import kubeconfig  # noqa: PLC0415
-        from deployments.rehearsal.istioctl.api import Api  # noqa: PLC0415
+        return self.connect(self)
 
-        access = kubeconfig.access(
-            self.terminal.environment,
-            path=self.options.text("kubeconfig"),
-            context=self.options.text("context"),
-        )
-        return Api(access, user_agent=f"istioctl/{self.version}")
+
+def connected(context: Context) -> Cluster:
+    """Return the cluster of the kubeconfig that the command line or the environment names."""
+    # Commands that ask no cluster should not have to load what speaks TLS.
+    from deployments.rehearsal.istioctl import kubeconfig  # noqa: PLC0415
+    from deployments.rehearsal.istioctl.api import Api  # noqa: PLC0415
+
+    access = kubeconfig.access(
+        context.terminal.environment,
+        path=context.options.text("kubeconfig"),
+        context=context.options.text("context"),
+    )
+    return Api(access, user_agent=f"istioctl/{context.version}")

@@ -5,15 +5,15 @@ This is the port-forward of `v4.channel.k8s.io`: the first byte of each message 
 0 for data and 1 for errors, and the first message of each only repeats the port.
 """
 
+import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
 
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from deployments.rehearsal.istioctl.api import Api, path_of
 from deployments.rehearsal.istioctl.errors import CommandError
 
 _CHANNELS: Final = Subprotocol("v4.channel.k8s.io")
@@ -22,16 +22,24 @@ _PORT_BYTES: Final = 2
 _OK: Final = b"200"
 
 
-def fetch(
-    api: Api, *, namespace: str, pod: str, port: int, path: str, timeout: float = 30.0
-) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where to connect, and as whom."""
+
+    address: str  # of the pod's portforward, with its ports
+    tls: ssl.SSLContext | None
+    authorization: str
+    user_agent: str
+
+
+def fetch(route: Route, *, port: int, path: str, timeout: float) -> bytes:
     """Return the body of a GET. Raises CommandError for anything but a 200."""
     request = (
         f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n"
-        f"User-Agent: {api.headers['User-Agent']}\r\nConnection: close\r\n\r\n"
+        f"User-Agent: {route.user_agent}\r\nConnection: close\r\n\r\n"
     )
     try:
-        socket = _opened(api, namespace, pod, port, timeout)
+        socket = _opened(route, timeout)
         with socket:
             socket.send(bytes([_DATA]) + request.encode())
             return body_of(_received(socket, timeout))
@@ -39,17 +47,14 @@ def fetch(
         raise CommandError(f"failure running port forward process: {error}") from error
 
 
-def _opened(api: Api, namespace: str, pod: str, port: int, timeout: float) -> ClientConnection:
-    parts = urlsplit(api.access.server)
-    scheme = "wss" if api.tls is not None else "ws"
-    base = path_of("v1", "Pod", namespace=quote(namespace), name=quote(pod))
-    headers = {key: value for key, value in api.headers.items() if key == "Authorization"}
+def _opened(route: Route, timeout: float) -> ClientConnection:
+    headers = {"Authorization": route.authorization} if route.authorization else {}
     return connect(
-        f"{scheme}://{parts.netloc}{parts.path}{base}/portforward?ports={port}",
-        ssl=api.tls,
+        route.address,
+        ssl=route.tls,
         subprotocols=[_CHANNELS],
         additional_headers=headers,
-        user_agent_header=api.headers["User-Agent"],
+        user_agent_header=route.user_agent,
         open_timeout=timeout,
         max_size=None,
         compression=None,

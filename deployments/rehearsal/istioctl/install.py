@@ -13,12 +13,12 @@ from deployments.rehearsal.istioctl import (
     tags,
     trees,
 )
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.configuration import Configuration
 from deployments.rehearsal.istioctl.context import MANAGER, Context
 from deployments.rehearsal.istioctl.descriptions import DEFAULT, Described
 from deployments.rehearsal.istioctl.errors import CommandError, Quit
 from deployments.rehearsal.istioctl.objects import labels_of
+from deployments.rehearsal.istioctl.paths import path_of
 
 Json = dict[str, Any]
 

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from deployments.rehearsal.istioctl import forwarding
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.context import Context
 from deployments.rehearsal.istioctl.descriptions import DEFAULT
 from deployments.rehearsal.istioctl.errors import CommandError
+from deployments.rehearsal.istioctl.paths import path_of
 from deployments.rehearsal.istioctl.tag_objects import REVISION_LABEL, TAG_LABEL
 
 Json = dict[str, Any]
@@ -38,15 +37,8 @@ def running(context: Context, *, revision: str, selector: str = "app=istiod") ->
 
 def ask(context: Context, pod: Json, path: str) -> bytes:
     """Ask one istiod as its own loopback would. Raises CommandError."""
-    metadata = pod["metadata"]
-    return forwarding.fetch(
-        context.api,
-        namespace=metadata["namespace"],
-        pod=metadata["name"],
-        port=MONITORING,
-        path=path,
-        timeout=context.options.seconds("timeout", 30.0),
-    )
+    timeout = context.options.seconds("timeout", 30.0)
+    return context.api.fetch(pod, port=MONITORING, path=path, timeout=timeout)
 
 
 def syncz(context: Context, *, revision: str) -> Iterator[tuple[str, list[Json]]]:

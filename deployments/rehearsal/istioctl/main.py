@@ -6,14 +6,17 @@ Keeps its imports few: every command loads its own module, so that the program s
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
 from deployments.rehearsal.istioctl.commands import ALIASES, COMMANDS, GROUPS, Command
-from deployments.rehearsal.istioctl.context import SHARED_FLAGS, Context, Terminal
+from deployments.rehearsal.istioctl.context import SHARED_FLAGS, Context, Terminal, connected
 from deployments.rehearsal.istioctl.errors import CommandError, Quit, UsageError
 from deployments.rehearsal.istioctl.options import Flag, Takes, parsed
+from deployments.rehearsal.istioctl.ports import Cluster
+
+Connect = Callable[[Context], Cluster]
 
 VERSIONS: Final = ("1.28.3", "1.29.1")
 _HELP: Final = Flag(name="help", short="h", takes=Takes.SWITCH)
@@ -22,10 +25,12 @@ _WITH_VALUE: Final = {
 }
 
 
-def run(version: str, argv: Sequence[str], terminal: Terminal) -> int:
+def run(
+    version: str, argv: Sequence[str], terminal: Terminal, *, connect: Connect = connected
+) -> int:
     """Run a command line and return its exit code."""
     try:
-        _run(version, argv, terminal)
+        _run(version, argv, terminal, connect)
     except Quit as quit_:
         return quit_.code
     except CommandError as error:
@@ -38,7 +43,7 @@ def run(version: str, argv: Sequence[str], terminal: Terminal) -> int:
     return 0
 
 
-def _run(version: str, argv: Sequence[str], terminal: Terminal) -> None:
+def _run(version: str, argv: Sequence[str], terminal: Terminal, connect: Connect) -> None:
     words = _command_words(argv)
     names = tuple(ALIASES.get(word, word) for word in words[:1]) + tuple(words[1:])
     command = COMMANDS.get(names[:2]) or COMMANDS.get(names[:1])
@@ -51,7 +56,7 @@ def _run(version: str, argv: Sequence[str], terminal: Terminal) -> None:
         terminal.say(_usage(" ".join(words[:length]), command))
         return
     function = getattr(import_module(command.path), command.function)
-    function(Context(version=version, options=options, terminal=terminal))
+    function(Context(version=version, options=options, terminal=terminal, connect=connect))
 
 
 def _command_words(argv: Sequence[str]) -> list[str]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.context import Context
 from deployments.rehearsal.istioctl.errors import ApiError
 from deployments.rehearsal.istioctl.objects import labels_of
+from deployments.rehearsal.istioctl.paths import path_of
 
 Json = dict[str, Any]
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 from urllib.parse import quote
 
-from deployments.rehearsal.istioctl.api import path_of, path_of_object
 from deployments.rehearsal.istioctl.context import Context
 from deployments.rehearsal.istioctl.errors import ApiError, CommandError
 from deployments.rehearsal.istioctl.objects import annotations_of, is_true, parts
+from deployments.rehearsal.istioctl.paths import path_of, path_of_object
 
 Json = dict[str, Any]
 
-_EVERY: Final = 2.0
+_EVERY: Final = 0.2  # seconds; the real one looks every two, which nobody has to wait for here
 _REVISION: Final = "deployment.kubernetes.io/revision"
 
 

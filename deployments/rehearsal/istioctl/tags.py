@@ -7,11 +7,11 @@ from typing import Any, Final
 import yaml
 
 from deployments.rehearsal.istioctl import tag_objects
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.context import TAG_MANAGER, Context
 from deployments.rehearsal.istioctl.descriptions import DEFAULT
 from deployments.rehearsal.istioctl.errors import ApiError, CommandError
 from deployments.rehearsal.istioctl.objects import parts
+from deployments.rehearsal.istioctl.paths import path_of
 from deployments.rehearsal.istioctl.tag_objects import REVISION_LABEL, TAG_LABEL, Wish
 
 Json = dict[str, Any]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from deployments.rehearsal.istioctl import istiods, pruning
-from deployments.rehearsal.istioctl.api import path_of
 from deployments.rehearsal.istioctl.context import Context
 from deployments.rehearsal.istioctl.descriptions import DEFAULT
 from deployments.rehearsal.istioctl.errors import CommandError, Quit
 from deployments.rehearsal.istioctl.objects import labels_of
+from deployments.rehearsal.istioctl.paths import path_of
 from deployments.rehearsal.istioctl.tag_objects import REVISION_LABEL
 
 Json = dict[str, Any]
