@@ -77,7 +77,7 @@ class CronJobs:
         try:
             schedule = Schedule.parse(str(spec_of(cron_job)["schedule"]))
         except ValueError as error:
-            text = f"unparseable schedule: {error}"
+            text = f"the schedule cannot be read: {error}"
             await self._events.warning(CRONJOBS, cron_job, "UnparseableSchedule", text)
             return None
         due = schedule.after(datetime.fromisoformat(since).timestamp())
