@@ -16,9 +16,11 @@ from deployments.rehearsal.cluster.resources import (
     PODS,
     SECRETS,
 )
+from deployments.rehearsal.istio import xds
 from deployments.rehearsal.istio.mood import Calm
+from tests.mesh.manifests import rejected_by_envoy
 from tests.rehearsal.istio_cluster import SYSTEM, IstioCluster, istio, revision_of
-from tests.rehearsal.running_cluster import PLACE, run
+from tests.rehearsal.running_cluster import PLACE, run, workload
 
 OLD, NEW = "1-28-3", "1-29-1"
 
@@ -314,5 +316,55 @@ def test_an_injector_that_does_not_answer_lets_no_pod_be_made() -> None:
 
             with pytest.raises(ApiError, match="failed calling webhook"):
                 await mesh.server.create(PODS, body, namespace=PLACE, dry_run=True)
+
+    run(story)
+
+
+def test_a_late_proxy_has_only_a_part_of_its_configuration_and_its_pod_is_not_ready() -> None:
+    async def story() -> None:
+        mood = Moody("lag", lambda pod: 10_000.0)
+        async with istio(mood=mood) as mesh:
+            await mesh.install(OLD)
+            await mesh.label(PLACE, rev=OLD)
+            await mesh.cluster.make(DEPLOYMENTS, workload("web"), settled=False)
+
+            (row,) = (await connected(mesh, OLD, 1)).values()
+
+            assert "cluster_sent" in row
+            assert "listener_sent" not in row
+            assert mesh.cluster.ready() == []
+
+    run(story)
+
+
+def test_what_envoy_refuses_is_told_and_counted_until_it_is_gone() -> None:
+    async def story() -> None:
+        async with istio() as mesh:
+            await started(mesh)
+            await connected(mesh, OLD, 3)
+            resource = mesh.server.registry.of_kind("networking.istio.io/v1alpha3", "EnvoyFilter")
+            assert resource is not None
+            filter_ = rejected_by_envoy(PLACE, revision=OLD)
+
+            async def errors() -> set[str]:
+                rows = (await mesh.rows(OLD)).values()
+                return {row["resources"][xds.CLUSTER].get("lastError", "") for row in rows}
+
+            async def refused_so_far() -> str:
+                (istiod,) = mesh.istiods(OLD)
+                metrics = (await mesh.ask(istiod, "/metrics")).body.decode()
+                found = [one for one in metrics.splitlines() if "pilot_total_xds_rejects{" in one]
+                return " ".join(found)
+
+            await mesh.server.create(resource, filter_, namespace=PLACE)
+            await asyncio.sleep(0.3)
+            assert all(one.startswith("Invalid duration") for one in await errors())
+            assert await refused_so_far() == 'pilot_total_xds_rejects{type="cds"} 3'
+            assert len(mesh.cluster.ready()) == 3
+
+            await mesh.server.delete(resource, "impossible", namespace=PLACE)
+            await asyncio.sleep(0.3)
+            assert await errors() == {""}
+            assert await refused_so_far() == 'pilot_total_xds_rejects{type="cds"} 3'
 
     run(story)
