@@ -135,9 +135,7 @@ class Server:
             manager=manager,
         )
         if kind is not PatchKind.APPLY:
-            return await self._change(
-                asked, lambda view: check_shape(resource, patched(resource, view, patch, kind))
-            )
+            return await self._change(asked, lambda view: _patched(asked, view, patch, kind))
         check_name(patch, name)
         if subresource == "" and self.store.get(resource, name, asked.namespace) is None:
             named = patch | {"metadata": metadata_of(patch) | {"name": name}}
@@ -253,3 +251,8 @@ class Server:
         if current is None:
             raise not_found(asked.resource, asked.name)
         return current
+
+
+def _patched(asked: Asked, view: Json, patch: Any, kind: PatchKind) -> Json:
+    found = patched(asked.resource, view, patch, kind)
+    return found if asked.subresource == "scale" else check_shape(asked.resource, found)

@@ -9,16 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from deployments.rehearsal.cluster.errors import Cause, invalid
 from deployments.rehearsal.cluster.objects import (
     Json,
     metadata_of,
+    name_of,
     now_rfc3339,
+    object_in,
     spec_of,
     status_of,
 )
 from deployments.rehearsal.cluster.registry import Resource
 from deployments.rehearsal.cluster.resources import DEPLOYMENTS
 from deployments.rehearsal.cluster.selectors import selector_text
+
+_SCALES: Final = Resource(
+    group="autoscaling", plural="scales", version="v1", kind="Scale", singular="scale"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,11 @@ def scale_of(obj: Json) -> Json:
 
 
 def _scaled(_resource: Resource, current: Json, body: Json) -> Json:
-    return current | {"spec": spec_of(current) | {"replicas": spec_of(body).get("replicas", 0)}}
+    replicas = object_in(body, "spec").get("replicas", 0)
+    if not isinstance(replicas, int) or replicas < 0:
+        cause = Cause.invalid("spec.replicas", str(replicas), "must be greater than or equal to 0")
+        raise invalid(_SCALES, name_of(current), [cause])
+    return current | {"spec": spec_of(current) | {"replicas": replicas}}
 
 
 def _whole(obj: Json) -> Json:

@@ -19,15 +19,18 @@ from deployments.rehearsal.cluster.callers import Caller
 from deployments.rehearsal.cluster.errors import ApiError, method_not_allowed, unknown_path
 from deployments.rehearsal.cluster.rbac import Attributes
 from deployments.rehearsal.cluster.registry import Resource
+from deployments.rehearsal.cluster.resources import PODS
 from deployments.rehearsal.cluster.verbs import Server
 from deployments.rehearsal.cluster.views import VIEWS
 from deployments.rehearsal.cluster.web.answers import refused, told
 from deployments.rehearsal.cluster.web.asks import Ask, Cluster, Handler
 from deployments.rehearsal.cluster.web.bells import Bells
+from deployments.rehearsal.cluster.web.connecting import connect
 from deployments.rehearsal.cluster.web.discovery import Discovery
 from deployments.rehearsal.cluster.web.openapi import openapi
 from deployments.rehearsal.cluster.web.pages import Pages
 from deployments.rehearsal.cluster.web.paths import Place, place_of
+from deployments.rehearsal.cluster.web.proxying import proxy
 from deployments.rehearsal.cluster.web.reads import get, list_
 from deployments.rehearsal.cluster.web.reviews import REVIEWS, review
 from deployments.rehearsal.cluster.web.subresources import bind, evict, issue_token, log
@@ -74,6 +77,7 @@ _ON_PARTS: Final[Mapping[tuple[str, str], Handler]] = {
     ("create", "binding"): bind,
     ("create", "eviction"): evict,
     ("get", "log"): log,
+    ("get", "proxy"): proxy,
 }
 _VERBS: Final = {"PUT": "update", "PATCH": "patch", "POST": "create", "GET": "get"}
 
@@ -177,7 +181,12 @@ class Application:
 
     async def _connected(self, websocket: WebSocket) -> None:
         try:
-            raise unknown_path()
+            caller = self._access.caller(websocket.headers)
+            place = place_of(websocket.url.path)
+            if place is None or place.plural != PODS.plural or place.group:
+                raise unknown_path()
+            self._check(caller, "get", place)
+            await connect(websocket, self._server, place)
         except ApiError as error:
             await websocket.send_denial_response(refused(error))
 
