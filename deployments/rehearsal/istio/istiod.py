@@ -21,7 +21,9 @@ from deployments.rehearsal.cluster.programs import Request, Response
 from deployments.rehearsal.cluster.resources import SERVICES
 from deployments.rehearsal.cluster.store import Change
 from deployments.rehearsal.istio import debug, names, rejections
+from deployments.rehearsal.istio.gateways import Gateways
 from deployments.rehearsal.istio.housekeeping import Housekeeping
+from deployments.rehearsal.istio.injected import Recipe
 from deployments.rehearsal.istio.injector import Injector
 from deployments.rehearsal.istio.metrics import SHORT, Metrics
 from deployments.rehearsal.istio.settings import SettingsReader
@@ -67,6 +69,7 @@ class Istiod:
             metrics=self.metrics,
             mood=world.mood,
         )
+        self._gateways = Gateways(world.server, revision=self.revision, new_recipe=self._recipe)
         self._housekeeping = Housekeeping(
             world.server, pod=name_of(pod), revision=self.revision, namespace=namespace
         )
@@ -94,7 +97,23 @@ class Istiod:
     async def _live(self) -> None:
         await self._world.clock.sleep(_STARTS_IN)
         self._is_ready = True
-        await self._housekeeping.run(self._settings.read().trust_domain)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._housekeeping.run(self._settings.read().trust_domain))
+            group.create_task(self._gateways.run())
+
+    def _recipe(self, namespace: str, workload: str) -> Recipe:
+        """Return what makes a gateway of this istiod's."""
+        return Recipe(
+            settings=self._settings.read(),
+            revision=self.revision,
+            version=self.version,
+            namespace=namespace,
+            istio_namespace=namespace_of(self.pod),
+            workload=workload,
+            owner=f"kubernetes://apis/apps/v1/namespaces/{namespace}/deployments/{workload}",
+            apps=(),
+            ports="[]",
+        )
 
     # ------------------------------------------------------------ proxies
 
@@ -128,6 +147,7 @@ class Istiod:
         """Mind a change of the cluster."""
         if self._is_ready:
             self._housekeeping.hear(change)
+            self._gateways.hear(change)
         if self._connections and self._push is None and self._minds(change):
             self._push = asyncio.get_running_loop().create_task(self._push_all())
 
