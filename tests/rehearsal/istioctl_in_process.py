@@ -102,11 +102,13 @@ class ServerCluster:
             )
         )
 
-    def fetch(self, pod: Json, *, port: int, path: str, timeout: float) -> bytes:
+    def fetch(
+        self, pod: Json, *, port: int, path: str, timeout: float, as_proxy: bool = False
+    ) -> bytes:
         program = self._server.programs.of(pod)
         if program is None:
             raise CommandError("failure running port forward process: nothing runs there")
-        headers = {"User-Agent": "istioctl/1.29.1"}
+        headers = {"User-Agent": f"{'xds-' if as_proxy else ''}istioctl/1.29.1"}
         request = Request(port=port, method="GET", path=path, headers=headers)
         return self._done(program.answer(request)).body
 

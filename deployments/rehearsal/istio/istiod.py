@@ -38,6 +38,7 @@ _NOT_FOUND: Final = Response(status=404, headers=_TEXT, body=b"404 page not foun
 _STARTS_IN: Final = 1.5  # seconds, until its caches are filled
 _DEBOUNCED: Final = 0.1
 _AT_ONCE: Final = 200  # proxies configured before others have their turn
+_XDS_CLIENT: Final = "xds-istioctl/"
 _SEEN_FOR: Final = 1.0  # seconds that an istioctl is listed after it asked
 _CHATTY: Final = ("1.29", b"INFO memory is not limited, skipping package=automemlimit\n")
 
@@ -224,7 +225,7 @@ class Istiod:
     def _notice(self, headers: Mapping[str, str]) -> None:
         """Take an istioctl for a proxy, as the real one does: for a second it is listed."""
         agent = next((value for key, value in headers.items() if key.lower() == "user-agent"), "")
-        if agent.startswith("istioctl/"):
+        if agent.startswith(_XDS_CLIENT):
             self._seen_until = asyncio.get_running_loop().time() + _SEEN_FOR
 
     async def run(self, command: Sequence[str]) -> tuple[int, bytes, bytes]:

@@ -23,6 +23,7 @@ Query = Mapping[str, str]
 _APPLY: Final = "application/apply-patch+yaml"
 _TIMEOUT: Final = 60.0
 _PAGE: Final = "500"
+_AS_PROXY: Final = "xds-"  # before the agent's name: the rehearsal's istiods know it
 _REFUSED: Final = 300  # and all above: nobody redirects a client of Kubernetes
 
 
@@ -93,17 +94,20 @@ class Api:
             options["propagationPolicy"] = propagation
         self._ask("DELETE", path_of_object(obj), body=options)
 
-    def fetch(self, pod: Json, *, port: int, path: str, timeout: float) -> bytes:
+    def fetch(
+        self, pod: Json, *, port: int, path: str, timeout: float, as_proxy: bool = False
+    ) -> bytes:
         """Return the body of a GET to a pod, by way of a port-forward."""
         # Only few commands ask pods, and WebSockets are a lot to load.
         from deployments.rehearsal.istioctl import forwarding  # noqa: PLC0415
 
+        agent = self._headers["User-Agent"]
         address = f"{self._access.server}{path_of_object(pod)}/portforward?ports={port}"
         route = forwarding.Route(
             address=address.replace("http", "ws", 1),
             tls=self._context,
             authorization=self._headers.get("Authorization", ""),
-            user_agent=self._headers["User-Agent"],
+            user_agent=f"{_AS_PROXY}{agent}" if as_proxy else agent,
         )
         return forwarding.fetch(route, port=port, path=path, timeout=timeout)
 

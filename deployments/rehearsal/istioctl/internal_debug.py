@@ -19,8 +19,11 @@ def internal_debug(context: Context) -> None:
         raise CommandError(f'no running Istio pods in "{context.istio_namespace}"')
     page = f"/debug/{context.options.arguments[0]}"
     if not context.options.has("all"):
-        answer = json.loads(istiods.ask(context, pods[0], page))
+        answer = json.loads(istiods.ask(context, pods[0], page, as_proxy=True))
         context.terminal.say(json.dumps(answer, indent=2))
         return
-    answers = {pod["metadata"]["name"]: json.loads(istiods.ask(context, pod, page)) for pod in pods}
+    answers = {
+        pod["metadata"]["name"]: json.loads(istiods.ask(context, pod, page, as_proxy=True))
+        for pod in pods
+    }
     context.terminal.say(json.dumps(answers, indent=2))

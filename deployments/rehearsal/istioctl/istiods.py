@@ -35,13 +35,15 @@ def running(context: Context, *, revision: str, selector: str = "app=istiod") ->
     return list(found)
 
 
-def ask(context: Context, pod: Json, path: str) -> bytes:
+def ask(context: Context, pod: Json, path: str, *, as_proxy: bool = False) -> bytes:
     """Ask one istiod as its own loopback would. Raises CommandError."""
     timeout = context.options.seconds("timeout", 30.0)
-    return context.api.fetch(pod, port=MONITORING, path=path, timeout=timeout)
+    return context.api.fetch(pod, port=MONITORING, path=path, timeout=timeout, as_proxy=as_proxy)
 
 
-def syncz(context: Context, *, revision: str) -> Iterator[tuple[str, list[Json]]]:
+def syncz(
+    context: Context, *, revision: str, as_proxy: bool = False
+) -> Iterator[tuple[str, list[Json]]]:
     """Yield each istiod's name and rows. Raises CommandError if one does not answer."""
     selector = context.options.text("xds-label", "app=istiod")
     pods = running(context, revision=revision, selector=selector)
@@ -50,7 +52,7 @@ def syncz(context: Context, *, revision: str) -> Iterator[tuple[str, list[Json]]
     for pod in pods:
         name = pod["metadata"]["name"]
         try:
-            answer = ask(context, pod, "/debug/syncz")
+            answer = ask(context, pod, "/debug/syncz", as_proxy=as_proxy)
         except CommandError as error:
             raise CommandError(f'could not get XDS from discovery pod "{name}": {error}') from error
         yield name, json.loads(answer) or []

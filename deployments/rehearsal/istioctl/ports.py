@@ -28,6 +28,13 @@ class Cluster(Protocol):
 
     def delete(self, obj: Json, *, propagation: str = "") -> None: ...
 
-    def fetch(self, pod: Json, *, port: int, path: str, timeout: float) -> bytes:
-        """Return the body of a GET to a pod, by way of a port-forward."""
+    def fetch(
+        self, pod: Json, *, port: int, path: str, timeout: float, as_proxy: bool = False
+    ) -> bytes:
+        """
+        Return the body of a GET to a pod, by way of a port-forward.
+
+        `as_proxy` stands for what the real one asks as a client of xDS: istiod takes that for one
+        more proxy.
+        """
         ...

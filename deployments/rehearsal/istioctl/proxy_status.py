@@ -30,7 +30,7 @@ def proxy_status(context: Context) -> None:
     revision = istiods.revision_or_default(context)
     found = [
         (istiod, row)
-        for istiod, rows in istiods.syncz(context, revision=revision)
+        for istiod, rows in istiods.syncz(context, revision=revision, as_proxy=True)
         for row in rows
         if row.get("cluster_id") and _is_wanted(context, row)
     ]
