@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help install test check mesh-test format lock clean
+.PHONY: help install demo test check mesh-test format lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: install ## Rehearse the upgrade of a shop with 400 pods; ASK=1 asks you at each gate
+	$(BIN)/istio-canary rehearse --scenario shop --speed 2 $(if $(ASK),,--yes)
 
 test: install ## Run the fast tests, which need no cluster, and print the coverage
 	$(BIN)/coverage run -m pytest $(ARGS)

@@ -42,7 +42,7 @@ def rehearse(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", help="KIND:TARGET[@SECONDS][%PERCENT]. Repeatable."),
+        typer.Option("--fault", help="KIND:TARGET, then @SECONDS and %PERCENT if wanted. Repeatable."),
     ] = None,
     speed: Annotated[
         float, typer.Option("--speed", min=0.1, max=1000, help="How many times as fast pods live.")

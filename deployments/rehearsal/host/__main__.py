@@ -49,16 +49,15 @@ class Host:
         self._kubeconfig: Path = options.kubeconfig
         self._port: int = options.port
         self._troubles = _troubles(self._scenario, options.fault)
-        seed = self._scenario.seed if self._scenario else 0
-        self._seed = seed
+        self._seed = seed = self._scenario.seed if self._scenario else 0
+        if self._scenario is not None:
+            WALL.behind = _AGE
         self._server = Server(clock=Clock(_AT_FIRST), seed=seed)
         self._count = Count()
 
     async def run(self) -> None:
         """Serve until stdin ends."""
         server = self._server
-        if self._scenario is not None:
-            WALL.behind = _AGE
         server.store.listen(self._count.hear)
         mesh = Mesh(server, mood=self._troubles, seed=self._seed)
         mesh.start()

@@ -6,10 +6,10 @@ from typing import Final
 from deployments.rehearsal.cluster.controllers.assembly import Controllers
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import Json, is_true, name_of, namespace_of
-from deployments.rehearsal.cluster.resources import PODS
-from deployments.rehearsal.cluster.verbs import Server
+from deployments.rehearsal.cluster.resources import DEPLOYMENTS, PODS
+from deployments.rehearsal.cluster.verbs import PatchKind, Server
 from deployments.rehearsal.errors import WrongInputError
-from deployments.rehearsal.scenario.objects import objects_of
+from deployments.rehearsal.scenario.objects import objects_of, paused_of
 from deployments.rehearsal.scenario.values import Scenario
 
 _LOOK_EVERY: Final = 0.1
@@ -22,6 +22,10 @@ async def load(server: Server, controllers: Controllers, scenario: Scenario) -> 
         await _create(server, obj, scenario)
     await controllers.settled()
     await _ready(server)
+    for namespace, name in paused_of(scenario):
+        pause = {"spec": {"paused": True}}
+        await server.patch(DEPLOYMENTS, name, pause, namespace=namespace, kind=PatchKind.MERGE)
+    await controllers.settled()
 
 
 async def _create(server: Server, obj: Json, scenario: Scenario) -> None:

@@ -25,6 +25,12 @@ def objects_of(scenario: Scenario) -> Iterator[Json]:
     yield from scenario.objects
 
 
+def paused_of(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of each Deployment to pause once its pods are there."""
+    for space in scenario.namespaces:
+        yield from ((space.name, one.name) for one in space.workloads if one.is_paused)
+
+
 def _workload(space: Namespace, one: Workload) -> Iterator[Json]:
     if one.kind is Kind.POD:
         yield {**_object("v1", "Pod", one.name, space.name, labels=_labels(one)), "spec": _pod(one)}
@@ -78,7 +84,6 @@ def _spec(one: Workload) -> Json:
     spec: Json = {"selector": _selector(one), "template": _template(one)}
     if one.kind is Kind.DEPLOYMENT:
         spec |= {"replicas": one.replicas, "strategy": _deployed(one)}
-        spec |= {"paused": True} if one.is_paused else {}
     elif one.kind is Kind.STATEFUL_SET:
         spec |= {"replicas": one.replicas, "serviceName": one.name, "updateStrategy": _ordered(one)}
     else:
