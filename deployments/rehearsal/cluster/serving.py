@@ -8,6 +8,7 @@ administrator's token are made anew at each start, and stand in the kubeconfig a
 import asyncio
 import base64
 import contextlib
+import gc
 import socket
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -31,6 +32,7 @@ _NAME: Final = "rehearsal"
 _LAST_ANSWERS: Final = 1  # seconds for requests under way when the cluster ends; watches never end
 _KEPT_ALIVE: Final = 120
 _PRIVATE: Final = 0o600
+_RARELY: Final = (100_000, 50, 1_000)  # objects are kept for long: looking for garbage is a pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ async def serve(
     """
     access = Access(server.store)
     application: ASGIApp = Application(server, access)
+    before = gc.get_threshold()
+    gc.set_threshold(*_RARELY)
     made = certificates(HOST)
     with _bound(port) as listener, tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         config = _config(around(application) if around else application, made, Path(folder))
@@ -72,6 +76,7 @@ async def serve(
         finally:
             running.should_exit = True
             await task
+            gc.set_threshold(*before)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -91,7 +96,8 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
+    # Without the protocol's number asyncio would not set TCP_NODELAY, and each answer take 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
@@ -113,7 +119,7 @@ def _config(application: ASGIApp, made: Certificates, folder: Path) -> uvicorn.C
         ws_ping_interval=None,  # clients of port-forwards may be silent for long
         lifespan="off",
         log_config=None,
-        log_level="critical",
+        log_level="critical",  # a refused WebSocket is no error
         access_log=False,
         server_header=False,
         ssl_certfile=certificate,

@@ -88,6 +88,10 @@ _BUILT_IN: Final[Mapping[str, _Is]] = {
 }
 
 
+# What is in these are names that somebody else chose.
+_OPAQUE: Final = frozenset({"data", "matchLabels", "openAPIV3Schema"})
+
+
 def check_shape(resource: Resource, body: object) -> Json:
     """Return a body, unless something known in it has the wrong type. Raises ApiError (400)."""
     if not isinstance(body, dict):
@@ -115,7 +119,7 @@ def _check(resource: Resource, name: str, value: object, path: str) -> None:
     is_right = _BUILT_IN.get(name)
     if value is not None and is_right is not None and not is_right(value):
         raise _refused(resource, value, path)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and name not in _OPAQUE:
         for inner, one in cast("Json", value).items():
             _check(resource, inner, one, f"{path}.{inner}")
     items = cast("list[object]", value) if isinstance(value, list) else []

@@ -16,6 +16,9 @@ from deployments.rehearsal.cluster.web.discovery import Discovery
 
 _ROOT: Final = "/openapi/v3"
 _INFO: Final = {"title": "Kubernetes", "version": "v1.34.4"}
+# The old document, which kubectl asks for before it applies a List: version, title, and no kinds.
+_V2: Final = b"\n\x032.0\x12\x15\n\nKubernetes\x12\x07v1.34.4"
+_V2_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PARAMETERS: Final = tuple(
     {"name": name, "in": "query", "schema": {"type": "string"}}
     for name in ("dryRun", "fieldManager", "fieldValidation")
@@ -24,6 +27,8 @@ _PARAMETERS: Final = tuple(
 
 def openapi(discovery: Discovery, path: str) -> Response | None:
     """Answer a request for OpenAPI, None if there is nothing at that path."""
+    if path == "/openapi/v2":
+        return Response(_V2, media_type=_V2_TYPE)
     if path == _ROOT:
         paths = {
             _path(group, version): {

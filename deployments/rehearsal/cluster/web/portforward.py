@@ -60,9 +60,10 @@ class _Carrying:
 
     async def take(self, message: bytes) -> bool:
         """Pass a message on, and say whether the connection goes on."""
-        if not message:
+        channel, data = message[:1], message[1:]
+        if not data:  # to h11, no bytes would be the end of the connection
             return True
-        place, is_error = divmod(message[0], 2)
+        place, is_error = divmod(channel[0], 2)
         if is_error or place >= len(self._ports):
             return True
         if self._program is None or self._programs.of(self._pod) is not self._program:
@@ -70,7 +71,7 @@ class _Carrying:
             return False
         tunnel = self._tunnels[place]
         try:
-            async for answer in tunnel.answers(message[1:]):
+            async for answer in tunnel.answers(data):
                 await self._websocket.send_bytes(bytes([2 * place]) + answer)
         except ConnectionRefusedError:
             await self._fail(
