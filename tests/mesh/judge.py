@@ -20,6 +20,8 @@ _NAMED_BY_REVISION = (
     "deployments,services,serviceaccounts,configmaps,roles,rolebindings,pods,poddisruptionbudgets"
 )
 _CLUSTER_WIDE = f"clusterroles,clusterrolebindings,{INJECTORS},{VALIDATORS}"
+# Every install labels it with its own revision, and no uninstall takes it: it belongs to all.
+_SHARED = "ServiceAccount/istio-reader-service-account"
 
 
 def name_of(item: Json) -> str:
@@ -187,7 +189,7 @@ def leftovers(kubectl: Kubectl, revision: str) -> list[str]:
     if revision != "default":
         leases = map(name_of, kubectl.items("leases", namespace=SYSTEM))
         found += [f"Lease/{name}" for name in leases if name.endswith(f"-{revision}")]
-    return sorted(set(found))
+    return sorted(set(found) - {_SHARED})
 
 
 def labels(kubectl: Kubectl, namespace: str) -> dict[str, str]:
