@@ -59,7 +59,7 @@ def assert_moved(kubectl: Kubectl, old: str) -> None:
     ],
     indirect=True,
 )
-def test_the_seeds_story_ends_on_the_new_revision_with_the_old_one_gone(
+def test_point_11_the_seeds_story_ends_on_the_new_revision_with_nothing_of_the_old_one_left(
     mesh: Mesh, product: Product
 ) -> None:
     kubectl = mesh.kubectl
