@@ -255,6 +255,9 @@ class FakeFlowRuns:
     def state(self, flow_run: str) -> str:
         return self.flow_run(flow_run).state_type
 
+    def knows(self, flow_run: str) -> bool:
+        return flow_run in self.known
+
     def flow_run(self, flow_run: str) -> FlowRunInfo:
         if flow_run not in self.known:
             raise BadInputError(f"there is no flow run {flow_run}")

@@ -284,6 +284,15 @@ class FlowRuns(Protocol):
         """Return a flow run as it is now. Raises BadInputError for one that is not there."""
         ...
 
+    def knows(self, flow_run: str) -> bool:
+        """
+        Whether this Prefect has a flow run.
+
+        The one way to tell whether two addresses lead to the same Prefect: a worker and a laptop
+        often reach it by different ones.
+        """
+        ...
+
     def resume(self, flow_run: str) -> bool:
         """Resume a suspended run; False when it was not waiting."""
         ...
