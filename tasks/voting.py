@@ -57,13 +57,15 @@ def cast(record: RunRecord, row: Row) -> None:
 
 def attempt(record: RunRecord) -> Attempted:
     """Return the flow run that works for a run. Raises BadInputError if it is in another Prefect."""
-    last, api = record.last(Attempted), wiring.services().api
+    last = record.last(Attempted)
     if last is None:
         raise BadInputError(f"run {record.run} has no flow run yet")
-    if last.api != api:
-        where = last.api or "this person's own Prefect server"
+    # Its address says nothing: a worker reaches the same Prefect by another one.
+    if not wiring.services().flow_runs().knows(last.flow_run):
+        where = last.api or f"the own Prefect server of {last.process or 'somebody else'}"
         raise BadInputError(
-            f"run {record.run} is worked for by {where}; set PREFECT_API_URL accordingly"
+            f"run {record.run} is worked for by flow run {last.flow_run} of {where}, which this "
+            "Prefect does not know; set PREFECT_API_URL accordingly"
         )
     return last
 
