@@ -7,31 +7,34 @@ nothing that the next process could not tell from a finished or an unfinished ru
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from prefect.runtime import deployment, flow_run
 
-from tasks import wiring
+from tasks import health, wiring
 from tasks.domain import runs
 from tasks.domain.drafting import select_old
 from tasks.domain.errors import RefusedError, TransientError
+from tasks.domain.inventory import Inventory
 from tasks.domain.journal import (
     Attempted,
     Holding,
     Labelled,
     Planned,
     RunRecord,
+    Settled,
     Snapshotted,
     Started,
 )
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Plan, canonical, digest
 from tasks.domain.runs import FINAL_STATES
-from tasks.journaling import note, now, record
+from tasks.journaling import note, now
 
 # How long a rollback waits for the process that it asked to stop.
-_PATIENCE = timedelta(minutes=10)
+_PATIENCE = timedelta(minutes=30)
 _TICK = timedelta(seconds=2)
 
 
@@ -50,11 +53,23 @@ def unfinished(parameters: UpgradeParameters) -> RunRecord | None:
 def go_on_with(found: RunRecord) -> None:
     """Take the Lease over for a run that no process works for any more."""
     _refuse_another_flow_run(found)
-    wiring.services().keeper.hold(found.run, may_take=_free_for(found.run))
+    services = wiring.services()
+    services.keeper.hold(found.run, may_take=_free_for(found.run))
+    # Before this process works for the run: the end that another one wrote has to stay as it is.
+    with _released_if_refused():
+        if services.records.run(found.run).finished is not None:
+            raise RefusedError(f"run {found.run} has just been finished by another process")
     wiring.work_for(found.run)
-    if record().finished is not None:
-        raise RefusedError(f"run {found.run} has just been finished by another process")
     _note_attempt("upgrade")
+
+
+@contextmanager
+def _released_if_refused() -> Generator[None]:
+    try:
+        yield
+    except RefusedError:
+        wiring.services().keeper.release()
+        raise
 
 
 def _refuse_another_flow_run(found: RunRecord) -> None:
@@ -81,16 +96,15 @@ def begin(plan: Plan, parameters: UpgradeParameters) -> str:
     wiring.work_for(run)
     # Read again under the Lease: somebody may have finished an upgrade since the plan was drawn.
     records = services.records.runs()
-    if (other := runs.unfinished(records)) is not None:
-        services.keeper.release()
-        raise RefusedError(f"run {other.run} to {other.started.target} has begun meanwhile")
-    inventory = services.cluster.read()
-    if select_old(inventory, parameters) != plan.old_revision:
-        services.keeper.release()
-        raise RefusedError("the cluster has changed since the plan was drawn up; run again")
+    with _released_if_refused():
+        if (other := runs.unfinished(records)) is not None:
+            raise RefusedError(f"run {other.run} to {other.started.target} has begun meanwhile")
+        inventory = services.cluster.read()
+        if select_old(inventory, parameters) != plan.old_revision:
+            raise RefusedError("the cluster has changed since the plan was drawn up; run again")
     earlier = runs.predecessor(records, inventory, plan.new_revision)
     note(_started(plan, parameters, earlier))
-    _carry_over(plan, earlier)
+    _carry_over(plan, inventory, earlier)
     services.records.save_plan(run, canonical(plan))
     note(Planned(at=now(), digest=digest(plan)))
     _note_attempt("upgrade")
@@ -109,32 +123,41 @@ def _started(plan: Plan, parameters: UpgradeParameters, earlier: RunRecord | Non
     )
 
 
-def _carry_over(plan: Plan, earlier: RunRecord | None) -> None:
+def _carry_over(plan: Plan, inventory: Inventory, earlier: RunRecord | None) -> None:
     """Copy what a rollback of this run needs from the run whose canary it adopts."""
     if earlier is None:
         return
     if earlier.snapshots:
         note(Snapshotted(at=now(), objects=earlier.snapshots))
-    previous = earlier.previous_labels
-    for move in plan.namespaces:
-        if move.name in previous:
-            note(
-                Labelled(at=now(), namespace=move.name, previous=previous[move.name], carried=True)
-            )
+    planned = {move.name for move in plan.namespaces}
+    previous = {name: one for name, one in earlier.previous_labels.items() if name in planned}
+    settled = runs.settled_labels(earlier, inventory)
+    for name, labels in sorted({**settled, **previous}.items()):
+        note(Labelled(at=now(), namespace=name, previous=labels, carried=True))
+    for name in sorted(settled.keys() - planned):
+        note(Settled(at=now(), namespace=name))
 
 
 def take_for_rollback(found: RunRecord) -> None:
-    """Take the Lease for undoing a run, as soon as the process that works for it has let go."""
+    """
+    Take the Lease for undoing a run, as soon as the process that works for it has let go.
+
+    Raises RefusedError, with nothing written, if there is no way back by then.
+    """
     services = wiring.services()
     deadline = services.clock.now() + _PATIENCE
     while True:
         try:
             services.keeper.hold(found.run, may_take=_free_for(found.run))
             break
-        except RefusedError:
+        except (RefusedError, TransientError):
             if services.clock.now() >= deadline:
                 raise
             services.clock.sleep(_TICK)
+    with _released_if_refused():
+        runs.refuse_past_return(services.records.run(found.run))
+        if found.started.old is not None:
+            health.prove_ready(found.started.old)
     wiring.work_for(found.run)
     _note_attempt("rollback")
 
@@ -170,14 +193,3 @@ def new_run_id(revision: str) -> str:
     # Letters only, so that no run's id is another's with a number behind it.
     tail = "".join(secrets.choice(string.ascii_lowercase) for _ in range(5))
     return f"{revision[:40].rstrip('-')}-{tail}"
-
-
-def resume_quietly(found: RunRecord) -> None:
-    """Let suspended flow runs of a finished run come to their end on the dashboard, if they can."""
-    services = wiring.services()
-    for attempt in found.of(Attempted):
-        if attempt.deployment is not None and attempt.api == services.api:
-            try:
-                services.flow_runs().resume(attempt.flow_run)
-            except (TransientError, RefusedError):
-                continue

@@ -28,9 +28,6 @@ def take_up(parameters: RollbackParameters) -> tuple[Plan, UpgradeParameters]:
     asked = _asked_for(found, parameters)
     _ask_to_stop(found, asked)
     take_for_rollback(found)
-    if record().is_past_return:
-        services.keeper.release()
-        raise RefusedError(f"run {found.run} has begun to uninstall the old revision meanwhile")
     if record().last(RollingBack) is None:
         note(RollingBack(at=now(), requester=parameters.requester))
     return plan(), asked
