@@ -198,16 +198,13 @@ class Scheduler:
             {"parameters": parameters, "state": {"type": "SCHEDULED"}},
         )
         flow_run: str = made["id"]
-        last = until(
-            lambda: (
-                state
-                if (state := self.api.state(flow_run))["type"] in {"COMPLETED", "FAILED", "CRASHED"}
-                else None
-            ),
+        over = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        until(
+            lambda: self.api.state(flow_run)["type"] in over,
             what=f"the flow run of {flow} is over",
             seconds=90,
         )
-        return {**last, "flow_run": flow_run}
+        return {**self.api.state(flow_run), "flow_run": flow_run}
 
     def start_worker(self) -> subprocess.Popen[Any]:
         """Start a worker in a process group of its own, which its flow processes are in as well."""
