@@ -35,8 +35,8 @@ from tasks.domain.errors import RefusedError
 from tasks.domain.journal import Asked, Controlled, Decided, Outcome, Waited
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Plan, digest
-from tasks.journaling import log, note, now, record, say
-from tasks.retrying import PATIENTLY, insist, when_transient
+from tasks.journaling import log, note, now, patiently, record, say
+from tasks.retrying import PATIENTLY, when_transient
 
 _TICK = timedelta(seconds=1)
 
@@ -91,8 +91,7 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
 
 def count(gate: Gate, parameters: UpgradeParameters) -> Tally:
     """Verify and count the votes cast so far."""
-    services = wiring.services()
-    key = services.signing_key(parameters.gates.signing_key)
+    key = _key(parameters)
     prefix = f"vote-{gate.name}-"
     rows = [row for row in _rows() if row.key.startswith(prefix)]
     counted = tally(gate, rows, key=key, now=now())
@@ -104,12 +103,13 @@ def _rows() -> Sequence[Row]:
     """Return the rows of every flow run that ever worked for the run; another Prefect's has none here."""
     services = wiring.services()
     return [
-        row
-        for one in record().flow_runs
-        for row in insist(
-            partial(services.votes().rows, one), clock=services.clock, guard=services.keeper
-        )
+        row for one in record().flow_runs for row in patiently(partial(services.votes().rows, one))
     ]
+
+
+def _key(parameters: UpgradeParameters) -> bytes:
+    """Return the key that this run verifies with; it may be in a Secret."""
+    return patiently(partial(wiring.services().signing_key, parameters.gates.signing_key))
 
 
 def _decide(gate: Gate, counted: Tally) -> None:
@@ -133,7 +133,7 @@ def _go_on_or_end(name: str, decided: Decided) -> None:
 def _wait_for_people(name: str) -> None:
     """Wait a moment in the process, or suspend where a deployment can start the run again."""
     services = wiring.services()
-    services.keeper.check()
+    patiently(services.keeper.check)
     if deployment.id is None:
         services.clock.sleep(_TICK)
         return
@@ -163,11 +163,10 @@ def stop_if_aborted(parameters: UpgradeParameters | None = None) -> None:
 
 
 def _copy_controls(parameters: UpgradeParameters) -> None:
-    services = wiring.services()
     rows = [row for row in _rows() if row.key.startswith("control-")]
     if not rows:
         return
-    key = services.signing_key(parameters.gates.signing_key)
+    key = _key(parameters)
     known = {entry.vote for entry in record().of(Controlled)}
     for vote in controls(rows, run=wiring.run(), key=key, policy=parameters.gates.policy()):
         if vote not in known:

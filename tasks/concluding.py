@@ -7,7 +7,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from tasks import reporting, wiring
 from tasks.domain.ending import RunEndedError, outcome_of
-from tasks.domain.errors import LeaseLostError, TransientError, UpgradeError
+from tasks.domain.errors import LeaseLostError, StopRequested, TransientError, UpgradeError
 from tasks.domain.journal import Finished, Installed, Outcome, RunRecord
 from tasks.journaling import log, note, now, record
 
@@ -28,6 +28,9 @@ def conclude(work: Callable[[], str]) -> State[None]:
         outcome, text, todo = _outcome(work)
         if outcome not in _UNFINISHED:
             finish(outcome, text, todo)
+    except (LeaseLostError, StopRequested) as error:
+        # What came of the work could not be written down, so the run is not over.
+        outcome, text, todo = outcome_of(error, has_changed_something=False), str(error), ()
     finally:
         services.keeper.park()  # nothing, after a release
     return _state(outcome, "\n".join([text, *(f"- {one}" for one in todo)]))

@@ -125,16 +125,20 @@ class FakeRecords:
     def __init__(self, *records: RunRecord) -> None:
         self._entries = {one.run: list(one.entries) for one in records}
         self._plans: dict[str, bytes] = {}
+        self.is_away: Callable[[], bool] = _never  # whether the API server does not answer now
 
     def runs(self) -> Sequence[RunRecord]:
+        self._answer()
         return tuple(self.run(one) for one in self._entries)
 
     def run(self, run: str) -> RunRecord:
+        self._answer()
         if run not in self._entries:
             raise BadInputError(f"there is no run {run}")
         return RunRecord(run=run, entries=tuple(self._entries[run]))
 
     def append(self, run: str, entry: Entry) -> None:
+        self._answer()
         entries = self._entries.setdefault(run, [])
         if entries[-1:] != [entry]:
             entries.append(entry)
@@ -144,7 +148,12 @@ class FakeRecords:
             raise RefusedError(f"run {run} has another plan already")
 
     def plan(self, run: str) -> bytes | None:
+        self._answer()
         return self._plans.get(run)
+
+    def _answer(self) -> None:
+        if self.is_away():
+            raise TransientError("the API server does not answer")
 
 
 class FakeNamespaceState:
