@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
+import msgspec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.flow_runs import suspend_flow_run
@@ -74,6 +75,7 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
 
     Raises RunEndedError when it was rejected, has expired or the run was aborted.
     """
+    told: set[str] = set()
     while True:
         stop_if_aborted(parameters)
         gate = record().gate(name)
@@ -81,6 +83,7 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
             raise RefusedError(f"gate {name} was never asked; this is a bug")
         if record().decision(name) is None:
             counted = count(gate, parameters)
+            _tell_refused(gate, counted, told)
             if counted.verdict is not Verdict.WAITING:
                 _decide(gate, counted)
         if (decided := record().decision(name)) is not None:
@@ -94,9 +97,14 @@ def count(gate: Gate, parameters: UpgradeParameters) -> Tally:
     key = _key(parameters)
     prefix = f"vote-{gate.name}-"
     rows = [row for row in _rows() if row.key.startswith(prefix)]
-    counted = tally(gate, rows, key=key, now=now())
-    reporting.show_refused(gate.name, counted)
-    return counted
+    return tally(gate, rows, key=key, now=now())
+
+
+def _tell_refused(gate: Gate, counted: Tally, told: set[str]) -> None:
+    """Tell of each row that does not count once, and not again at every look."""
+    fresh = tuple(one for one in counted.refused if one.key not in told)
+    told.update(one.key for one in fresh)
+    reporting.show_refused(gate.name, msgspec.structs.replace(counted, refused=fresh))
 
 
 def _rows() -> Sequence[Row]:
@@ -143,12 +151,15 @@ def _wait_for_people(name: str) -> None:
 
 
 def obey_controls(parameters: UpgradeParameters) -> None:
-    """Between waves: stop if the run was aborted, wait while it is held."""
+    """Before the next step: stop if the run was aborted, wait while it is held."""
+    is_told = False
     while True:
         stop_if_aborted(parameters)
         if not is_held([entry.vote for entry in record().of(Controlled)]):
             return
-        log("the run is held; `istio-canary resume` lets it go on")
+        if not is_told:
+            log(f"the run is held; `istio-canary resume {wiring.run()}` lets it go on")
+            is_told = True
         _wait_for_people("hold")
 
 
