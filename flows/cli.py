@@ -287,7 +287,7 @@ def hold(
     istio_namespace: options.IstioNamespace = "istio-system",
     output: options.Output = Format.TEXT,
 ) -> None:
-    """Make a run wait before its next wave, until `resume`."""
+    """Make a run wait before its next step, until `resume`."""
     decide(Answer.HOLD, run, reason, (kubeconfig, context, istio_namespace), output)
 
 
