@@ -6,8 +6,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from tasks import reporting, wiring
+from tasks.domain import report
 from tasks.domain.ending import RunEndedError, outcome_of
-from tasks.domain.errors import LeaseLostError, StopRequested, TransientError, UpgradeError
+from tasks.domain.errors import LeaseLostError, StopRequested, UpgradeError
 from tasks.domain.journal import Finished, Installed, Outcome, RunRecord
 from tasks.journaling import log, note, now, record
 
@@ -42,14 +43,16 @@ def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
     except RunEndedError as error:
         return error.outcome, str(error), error.todo
     except UpgradeError as error:
-        changed = wiring.is_working() and _has_changed_something(error)
-        return outcome_of(error, has_changed_something=changed), str(error), ()
+        return _stopped(error)
 
 
-def _has_changed_something(error: UpgradeError) -> bool:
-    if isinstance(error, LeaseLostError | TransientError):
-        return False  # either way the run stays unfinished, and the journal may not be readable
-    return bool(record().of(Installed))
+def _stopped(error: UpgradeError) -> tuple[Outcome, str, tuple[str, ...]]:
+    outcome = outcome_of(error, has_changed_something=False)
+    # An unfinished run is that whatever it has changed, and its journal may not be readable.
+    if outcome in _UNFINISHED or not wiring.is_working() or not record().of(Installed):
+        return outcome, str(error), ()
+    outcome = outcome_of(error, has_changed_something=True)
+    return outcome, str(error), report.next_steps(record())
 
 
 def ended_before(over: RunRecord) -> RunEndedError:

@@ -180,6 +180,17 @@ def run_report(record: RunRecord) -> RunReport | None:
     )
 
 
+def next_steps(record: RunRecord) -> tuple[str, ...]:
+    """Return what people can do about a run that stopped in between, whatever stopped it."""
+    look = "look at what is said above, and at `istio-canary audit` for who is where"
+    if record.attempt_is_rollback:
+        return (look, f"then `istio-canary rollback {record.run}` goes on from there")
+    again = "then the same upgrade command goes on from there"
+    if record.is_past_return:
+        return (look, f"{again}; there is no way back any more")
+    return (look, again, f"or take everything back: `istio-canary rollback {record.run}`")
+
+
 def state_report(name: str, message: str) -> RunReport:
     """
     Return what a flow run's last state says of a run that never got a journal.
