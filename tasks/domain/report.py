@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tasks.domain.approval import is_held
 from tasks.domain.documents import (
     AuditReport,
     Examined,
@@ -17,7 +18,16 @@ from tasks.domain.documents import (
 )
 from tasks.domain.findings import Finding, blocking
 from tasks.domain.inventory import Inventory, IstiodReport
-from tasks.domain.journal import Decided, Holding, Moved, Outcome, RunRecord, Settled, Step
+from tasks.domain.journal import (
+    Controlled,
+    Decided,
+    Holding,
+    Moved,
+    Outcome,
+    RunRecord,
+    Settled,
+    Step,
+)
 from tasks.domain.plan import NamespaceMove, Plan, digest
 from tasks.domain.verification import Verification, count_by_revision
 
@@ -270,10 +280,12 @@ def _state(record: RunRecord, holding: Holding | None, *, now: datetime) -> str:
         return "Finished"
     if holding is None or holding.run != record.run:
         return "Lapsed"
+    if holding.process and has_lapsed(holding, now=now):
+        return "Lapsed"
+    if is_held(entry.vote for entry in record.of(Controlled)):
+        return "Held"
     if not holding.process:
         return "Parked"
-    if has_lapsed(holding, now=now):
-        return "Lapsed"
     return "Waiting" if record.open_gate else "Running"
 
 
