@@ -1,5 +1,7 @@
 """The end of a real flow run: its state, its journal and its report say the same."""
 
+from typing import Any
+
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State, StateType
@@ -19,7 +21,7 @@ ATTEMPTED = Attempted(at=NOW, flow_run="f-1", flow="upgrade")
 INSTALLED = Installed(at=NOW, revision=NEW, done=False)
 
 
-def ended(error: UpgradeError, *entries: Entry) -> tuple[State[None], RunRecord]:
+def ended(error: UpgradeError, *entries: Entry) -> tuple[State[Any], RunRecord]:
     """End a run with these entries in its journal by an error."""
     records = FakeRecords(RunRecord(run=RUN, entries=(STARTED, *entries)))
 
@@ -31,7 +33,7 @@ def ended(error: UpgradeError, *entries: Entry) -> tuple[State[None], RunRecord]
         return conclude(work)
 
     with working(services(records=records)):
-        state: State[None] = ending(return_state=True)
+        state: State[Any] = ending(return_state=True)
     return state, records.run(RUN)
 
 
