@@ -27,6 +27,7 @@ from tasks.domain.approval import (
     Vote,
     aborted_by,
     controls,
+    fingerprint,
     is_held,
     sign,
     tally,
@@ -62,6 +63,7 @@ def pause_for_approval(gate: str, plan: Plan, parameters: UpgradeParameters) -> 
         expires_at=asked_at + timedelta(seconds=parameters.gates.expiry_seconds),
         requester=parameters.requester,
         policy=parameters.gates.policy(),
+        key=fingerprint(_key(parameters)),
     )
     note(Asked(gate=question))
     log(
@@ -76,6 +78,7 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
     Raises RunEndedError when it was rejected, has expired or the run was aborted.
     """
     told: set[str] = set()
+    _tell_another_key(name, parameters)
     while True:
         stop_if_aborted(parameters)
         gate = record().gate(name)
@@ -90,6 +93,18 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
             _go_on_or_end(name, decided)
             return
         _wait_for_people(name)
+
+
+def _tell_another_key(name: str, parameters: UpgradeParameters) -> None:
+    """Tell people whose votes cannot count: those with the key that the gate was asked with."""
+    gate = record().gate(name)
+    if gate is None or record().decision(name) is not None:
+        return
+    if gate.key not in {"", fingerprint(_key(parameters))}:
+        say(
+            f"gate {name} was asked on another machine, and votes with the key of that one do not count here: "
+            "name one that all machines reach in gates.signing_key"
+        )
 
 
 def count(gate: Gate, parameters: UpgradeParameters) -> Tally:

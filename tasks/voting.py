@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from tasks import wiring
 from tasks.approvals import sign_control, sign_vote
-from tasks.domain.approval import Answer, Gate, Row, controls, tally
+from tasks.domain.approval import Answer, Gate, Row, controls, fingerprint, tally
 from tasks.domain.errors import BadInputError, RefusedError
-from tasks.domain.journal import Attempted, RunRecord
+from tasks.domain.journal import Asked, Attempted, RunRecord
 from tasks.domain.parameters import UpgradeParameters, parse_json
 from tasks.domain.plan import decoded
 
@@ -26,14 +26,35 @@ def asked_for(record: RunRecord) -> UpgradeParameters:
 
 def vote(record: RunRecord, gate: Gate, answer: Answer, *, person: str, reason: str = "") -> None:
     """Cast a person's vote for a gate. Raises BadInputError when it would not count."""
-    row = sign_vote(gate, answer, asked_for(record), person=person, reason=reason)
-    _refuse_useless(gate, row, asked_for(record))
+    asked = asked_for(record)
+    key = _key_of(record, gate, asked)
+    row = sign_vote(gate, answer, asked, person=person, reason=reason)
+    _refuse_useless(gate, row, key)
     cast(record, row)
 
 
-def _refuse_useless(gate: Gate, row: Row, parameters: UpgradeParameters) -> None:
+def _key_of(record: RunRecord, gate: Gate | None, parameters: UpgradeParameters) -> bytes:
+    """Return the key to sign with. Raises BadInputError when the run verifies with another one."""
+    reference = parameters.gates.signing_key
+    key = wiring.services().signing_key(reference)
+    if gate is None or gate.key in {"", fingerprint(key)}:
+        return key
+    last = record.last(Attempted)
+    where = f" by process {last.process}" if last and last.process else ""
+    todo = (
+        f"{reference} has to hold the same key here as it does there"
+        if reference
+        else "say it there, copy the signing.key of that machine to this one, or begin runs with "
+        "gates.signing_key, which names a key that all reach"
+    )
+    raise BadInputError(
+        f"your signing key is not the one that run {record.run} verifies with, so what you say would "
+        f"not count; the run is worked for{where}: {todo}"
+    )
+
+
+def _refuse_useless(gate: Gate, row: Row, key: bytes) -> None:
     services = wiring.services()
-    key = services.signing_key(parameters.gates.signing_key)
     refused = tally(gate, [row], key=key, now=services.clock.now()).refused
     if refused:
         raise BadInputError(f"your vote for gate {gate.name} would not count: it {refused[0].why}")
@@ -43,8 +64,9 @@ def control(record: RunRecord, answer: Answer, *, person: str, reason: str = "")
     """Ask a run to hold, resume or abort. Raises BadInputError when that would not count."""
     asked = asked_for(record)
     mine = asked.model_copy(update={"requester": person})
+    last = record.last(Asked)
+    key = _key_of(record, last.gate if last else None, asked)
     row = sign_control(record.run, answer, mine, reason=reason)
-    key = wiring.services().signing_key(asked.gates.signing_key)
     if not controls([row], run=record.run, key=key, policy=asked.gates.policy()):
         raise BadInputError(f"{person} is not an approver of run {record.run}")
     cast(record, row)

@@ -8,10 +8,10 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.upgrade import gate
-from tasks.domain.approval import Answer, Gate, Vote
-from tasks.domain.journal import Attempted, Decided, RunRecord
+from tasks.domain.approval import Answer, Gate, Vote, fingerprint
+from tasks.domain.journal import Asked, Attempted, Decided, RunRecord
 from tasks.journaling import note
-from tests.builders import NOW, RUN, after, control, signed, vote
+from tests.builders import KEY, NOW, RUN, after, control, signed, vote
 from tests.fakes import FakeClock, FakeRecords, FakeVotes, services, working
 from tests.unit.plan_cases import asked, plan
 
@@ -61,6 +61,7 @@ def test_a_hold_given_while_a_gate_is_open_is_obeyed_after_it_is_approved(name: 
         passing()
 
     assert [one.gate for one in records.run(RUN).of(Decided)] == [name]
+    assert [one.gate.key for one in records.run(RUN).of(Asked)] == [fingerprint(KEY)]
     assert clock.waited.total_seconds() == 100
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tasks.approvals import await_decision, count, obey_controls
-from tasks.domain.approval import Answer, Row, Verdict, Vote
+from tasks.domain.approval import Answer, Row, Verdict, Vote, fingerprint
 from tasks.domain.ending import RunEndedError
 from tasks.domain.errors import TransientError
 from tasks.domain.journal import Asked, Attempted, Decided, Entry, RunRecord, Step
@@ -17,6 +17,8 @@ from tests.fakes import FakeClock, FakeRecords, FakeVotes, services, working
 from tests.unit.plan_cases import asked
 
 ASKED: Final = Asked(gate=gate(expires_at=after(86400)))
+THEIRS: Final = Asked(gate=gate(key=fingerprint(b"the key of another machine")))
+OURS: Final = Asked(gate=gate(key=fingerprint(KEY)))
 APPROVED: Final = Decided(at=NOW, gate="start", verdict="approved", votes=(vote(),))
 REJECTED: Final = Decided(at=NOW, gate="start", verdict="rejected", votes=(vote(),))
 
@@ -108,6 +110,26 @@ def test_each_row_that_does_not_count_is_told_once_however_long_the_gate_waits(
         f"gate start: the row vote-start-{n} does not count: it is not a signed vote"
         for n in (1, 2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "times"),
+    [
+        pytest.param((attempted(), THEIRS), 1, id="the gate is open"),
+        pytest.param((attempted(), THEIRS, APPROVED), 0, id="it was decided before"),
+        pytest.param((attempted(), OURS), 0, id="the key is the same"),
+        pytest.param((attempted(), ASKED), 0, id="the key is not known"),
+    ],
+)
+def test_people_are_told_once_when_another_machine_verifies_with_another_key(
+    entries: tuple[Entry, ...], times: int
+) -> None:
+    clock, records = FakeClock(), journal(*entries)
+    at(clock, 30, lambda: records.append(RUN, APPROVED))
+    with working(services(records=records, votes=FakeVotes(), clock=clock)):
+        await_decision("start", asked())
+
+    assert sum("gates.signing_key" in one for one in steps(records)) == times
 
 
 # ---------------------------------------------------------------- holding

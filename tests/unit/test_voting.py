@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
-from tasks.domain.approval import Answer, Verdict, controls, tally
+from tasks.domain.approval import Answer, Verdict, controls, fingerprint, tally
 from tasks.domain.errors import BadInputError, RefusedError
-from tasks.domain.journal import Attempted, Decided, Entry, Finished, Outcome, RunRecord
+from tasks.domain.journal import Asked, Attempted, Decided, Entry, Finished, Outcome, RunRecord
 from tasks.domain.plan import canonical
 from tasks.voting import asked_for, attempt, control, vote, wake
 from tasks.wiring import using
@@ -73,6 +73,53 @@ def test_a_vote_that_would_not_count_is_refused_and_not_stored() -> None:
         pytest.raises(BadInputError, match="gate start would not count: it came after"),
     ):
         vote(record(), late, Answer.APPROVE, person=BOB)
+
+    assert votes.rows("f-1") == ()
+
+
+OTHERS: Final = fingerprint(b"another key, that of another machine")
+
+
+@pytest.mark.parametrize(
+    ("reference", "todo"),
+    [
+        (None, "begin runs with gates.signing_key"),
+        ("secret:mesh/votes/key", "secret:mesh/votes/key has to hold the same key here"),
+    ],
+)
+def test_a_vote_with_another_key_than_the_runs_is_refused_and_not_said_to_be_recorded(
+    reference: str | None, todo: str
+) -> None:
+    votes = FakeVotes()
+    records = planned(gates={"signing_key": reference})
+    with (
+        using(services(records=records, votes=votes, flow_runs=knowing("f-1"))),
+        pytest.raises(BadInputError, match=f"not the one that run {RUN} verifies with.*{todo}"),
+    ):
+        vote(record(), gate(key=OTHERS), Answer.APPROVE, person=BOB)
+
+    assert votes.rows("f-1") == ()
+
+
+def test_a_vote_with_the_runs_key_counts() -> None:
+    votes = FakeVotes()
+    question = gate(key=fingerprint(KEY))
+    with using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))):
+        vote(record(), question, Answer.APPROVE, person=BOB)
+
+    assert tally(question, votes.rows("f-1"), key=KEY, now=NOW).verdict is Verdict.APPROVED
+
+
+@pytest.mark.parametrize("answer", [Answer.HOLD, Answer.RESUME, Answer.ABORT])
+def test_what_is_said_with_another_key_than_the_runs_is_refused_too(answer: Answer) -> None:
+    votes = FakeVotes()
+    elsewhere = Attempted(at=NOW, flow_run="f-1", flow="upgrade", process="pod/1/a")
+    of = record(elsewhere, Asked(gate=gate(key=OTHERS)))
+    with (
+        using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))),
+        pytest.raises(BadInputError, match="worked for by process pod/1/a"),
+    ):
+        control(of, answer, person=BOB)
 
     assert votes.rows("f-1") == ()
 
