@@ -109,9 +109,9 @@ class Changes(Protocol):
         """Set labels and annotations in one patch; None removes one."""
         ...
 
-    def restart(self, workload: WorkloadRef, *, at: str) -> None:
+    def restart(self, workload: WorkloadRef, *, at: str) -> int:
         """
-        Make a workload replace its pods.
+        Make a workload replace its pods. Returns its generation with the change.
 
         The same `at` (RFC 3339) twice changes nothing the second time.
         """
