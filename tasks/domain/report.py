@@ -190,6 +190,15 @@ def run_report(record: RunRecord) -> RunReport | None:
     )
 
 
+def left_behind_todo(record: RunRecord) -> tuple[str, ...]:
+    """Return what people still have to do for workloads that stayed as they were."""
+    return tuple(
+        f"{one.workload} was not healthy before and was left behind ({one.why}): "
+        "repair it, then restart it"
+        for one in record.left_behind.values()
+    )
+
+
 def next_steps(record: RunRecord) -> tuple[str, ...]:
     """Return what people can do about a run that stopped in between, whatever stopped it."""
     look = "look at what is said above, and at `istio-canary audit` for who is where"
