@@ -28,6 +28,7 @@ def conclude(work: Callable[[], str]) -> State[None]:
     try:
         outcome, text, todo = _outcome(work)
         if outcome not in _UNFINISHED:
+            todo = (*todo, *_left_behind())
             finish(outcome, text, todo)
     except (LeaseLostError, StopRequested) as error:
         # What came of the work could not be written down, so the run is not over.
@@ -44,6 +45,10 @@ def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
         return error.outcome, str(error), error.todo
     except UpgradeError as error:
         return _stopped(error)
+
+
+def _left_behind() -> tuple[str, ...]:
+    return report.left_behind_todo(record()) if wiring.is_working() else ()
 
 
 def _stopped(error: UpgradeError) -> tuple[Outcome, str, tuple[str, ...]]:
