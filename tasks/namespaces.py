@@ -1,7 +1,6 @@
 """Moving batches of namespaces to the new revision, and back."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -10,7 +9,7 @@ from tasks import approvals, wiring
 from tasks.domain.drafting import workload_move
 from tasks.domain.errors import UnhealthyError
 from tasks.domain.inventory import Pod, pods_by_workload
-from tasks.domain.journal import Planned, Settled
+from tasks.domain.journal import Settled
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Action, Batch, NamespaceMove, Plan, WorkloadMove, injection_labels
 from tasks.domain.revision import REVISION_LABEL
@@ -44,21 +43,21 @@ def migrate_namespace_batch(batch: Batch, plan: Plan, parameters: UpgradeParamet
 def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
     for move in batch.namespaces:
         _move_and_prove(move, plan)
-    rolling = Rolling(revision=plan.new_revision, at=_planned_at(), parameters=parameters)
-    roll([one for move in batch.namespaces for one in move.workloads], rolling)
+    moves = [one for move in batch.namespaces for one in move.workloads]
+    rolling = Rolling(
+        revision=plan.new_revision,
+        parameters=parameters,
+        wave=batch.wave,
+    )
+    roll(moves, rolling)
+    moved = [one.ref.namespace for one in moves if one.ref not in rolling.left_behind]
     for move in batch.namespaces:
         say(
-            f"{move.name}: {len(move.workloads)} workloads are on {plan.new_revision}",
+            f"{move.name}: {moved.count(move.name)} workloads are on {plan.new_revision}",
             wave=batch.wave,
             namespace=move.name,
         )
-    return rolling.left_behind
-
-
-def _planned_at() -> datetime:
-    """Return the mark of this run's restarts: the same in every attempt."""
-    planned = record().last(Planned)
-    return planned.at if planned else now()
+    return list(rolling.left_behind.values())
 
 
 def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
@@ -76,18 +75,17 @@ def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
 
 
 def move_back(
-    names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, at: datetime
-) -> list[str]:
+    names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, wave: int | None = None
+) -> None:
     """Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat."""
     previous = record().previous_labels
-    touched = [name for name in names if name in previous]
-    for name in touched:
+    rolling = Rolling(revision=plan.old_revision, parameters=parameters, wave=wave)
+    relabelled = [name for name in names if name in previous]
+    for name in relabelled:
         relabel(name, previous[name], keep_annotation=False)
-    rolling = Rolling(revision=plan.old_revision, at=at, parameters=parameters)
-    roll(_to_move_back(touched, plan), rolling)
-    for name in touched:
+    roll(_to_move_back(relabelled, plan), rolling)
+    for name in relabelled:
         say(f"{name}: labels and workloads are as before, on {plan.old_revision}", namespace=name)
-    return rolling.left_behind
 
 
 def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
@@ -96,18 +94,18 @@ def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
         return []
     planned = {one.ref for one in plan.workloads}
     with wiring.services().cluster.watching(names) as state:
-        grouped = pods_by_workload(state.pods)
         moved = [
             workload_move(workload, pods)
-            for ref, pods in sorted(grouped.items())
+            for ref, pods in sorted(pods_by_workload(state.pods).items())
             if (workload := state.workloads.get(ref)) is not None
-            and any(_is_moved(pod, plan, is_planned=ref in planned) for pod in pods)
+            and _is_moved(pods, plan, is_planned=ref in planned)
         ]
     return [move for move in moved if move is not None]
 
 
-def _is_moved(pod: Pod, plan: Plan, *, is_planned: bool) -> bool:
-    return pod.revision == plan.new_revision or (is_planned and pod.revision != plan.old_revision)
+def _is_moved(pods: Sequence[Pod], plan: Plan, *, is_planned: bool) -> bool:
+    revisions = {pod.revision for pod in pods}
+    return plan.new_revision in revisions or (is_planned and revisions != {plan.old_revision})
 
 
 @task(

@@ -85,11 +85,9 @@ def put_default_back(plan: Plan) -> None:
 )
 def move_namespaces_back(plan: Plan, parameters: UpgradeParameters) -> None:
     """Give every namespace its labels back and its workloads old pods. Safe to repeat."""
-    begun = record().last(RollingBack)
-    at = begun.at if begun else now()
-    for one in move_back(list(record().previous_labels), plan, parameters, at=at):
-        say(one)
-    await_arrival(plan.namespaces, plan.old_revision, parameters)
+    names = list(record().previous_labels)
+    move_back(names, plan, parameters)
+    await_arrival(names, plan.old_revision, parameters)
 
 
 @task(

@@ -94,7 +94,7 @@ def _taken_back(attempt: Attempt, failed: WaveFailed) -> RunEndedError:
     wiring.services().wave_failed.clear()
     say(f"wave {failed.wave} goes back: {failed.why}", wave=failed.wave)
     try:
-        roll_back_wave.submit(attempt.wave, attempt.plan, attempt.parameters, failed).result()
+        roll_back_wave.submit(attempt.wave, attempt.plan, attempt.parameters).result()
     except (UnhealthyError, RefusedError) as error:
         text = f"wave {failed.wave} failed ({failed.why}), and so did its way back: {error}"
         return RunEndedError(Outcome.STOPPED, text, (_look(attempt),))
@@ -125,12 +125,8 @@ def _look(attempt: Attempt) -> str:
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,
 )
-def roll_back_wave(
-    wave: Wave, plan: Plan, parameters: UpgradeParameters, failed: WaveFailed
-) -> None:
+def roll_back_wave(wave: Wave, plan: Plan, parameters: UpgradeParameters) -> None:
     """Give a wave's namespaces their labels and old pods back. Safe to repeat."""
     names = [move.name for move in wave.namespaces]
-    behind = move_back(names, plan, parameters, at=failed.at)
-    for one in behind:
-        say(one, wave=wave.number)
-    await_arrival(wave.namespaces, plan.old_revision, parameters)
+    move_back(names, plan, parameters, wave=wave.number)
+    await_arrival(names, plan.old_revision, parameters)
