@@ -5,7 +5,8 @@ Plain functions, so that tasks stay thin. Everything looks first, acts on the di
 journal before it acts: so it can be killed anywhere and called again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from tasks.domain.errors import (
     RefusedError,
     TransientError,
     UnhealthyError,
+    UpgradeError,
 )
 from tasks.domain.inventory import Pod, WorkloadRef, pods_by_workload
 from tasks.domain.journal import Labelled, LeftBehind, Restarting
@@ -91,14 +93,39 @@ class Rolling:
     revision: str  # that the pods should have afterwards
     parameters: UpgradeParameters
     wave: int | None = None
+    is_way_back: bool = False  # then one that fails keeps nothing else from going back
     ready_before: dict[WorkloadRef, int] = field(default_factory=dict[WorkloadRef, int])
     restarts: dict[WorkloadRef, datetime] = field(default_factory=dict[WorkloadRef, datetime])
     left_behind: dict[WorkloadRef, str] = field(default_factory=dict[WorkloadRef, str])
+    failures: list[UpgradeError] = field(default_factory=list[UpgradeError])
 
     @property
     def deadline(self) -> timedelta:
         """How long one workload may take."""
         return timedelta(seconds=self.parameters.timeouts.rollout_seconds)
+
+    @contextmanager
+    def bearing(self, subject: object) -> Generator[None]:
+        """On the way back keep a failure for the end."""
+        try:
+            yield
+        except (UnhealthyError, RefusedError, TransientError) as error:
+            if not self.is_way_back:
+                raise
+            text = str(error) if str(subject) in str(error) else f"{subject}: {error}"
+            # What may heal has the whole way tried again.
+            kind = TransientError if isinstance(error, TransientError) else UnhealthyError
+            self.failures.append(kind(text))
+            log(f"{text}; the others go back first")
+
+    def raise_failures(self) -> None:
+        """Raise one error that names everything that did not go back, if there is any."""
+        if not self.failures:
+            return
+        text = "; ".join(str(one) for one in self.failures)
+        if any(isinstance(one, TransientError) for one in self.failures):
+            raise TransientError(text)
+        raise UnhealthyError(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +141,8 @@ def roll(moves: Sequence[WorkloadMove], rolling: Rolling) -> None:
     """
     Give workloads new pods, a few at a time, and watch until all are settled.
 
-    Raises UnhealthyError naming the workload that did not come up and why.
+    Raises UnhealthyError naming the workload that did not come up and why; on the way back it is
+    kept in `rolling.failures`.
     """
     if not moves:
         return
@@ -128,8 +156,9 @@ def roll(moves: Sequence[WorkloadMove], rolling: Rolling) -> None:
             _may_go_on()
             while waiting and len(active) < rolling.parameters.limits.workloads_at_once:
                 move = waiting.pop(0)
-                active.append(begin(move, state, rolling))
-            active = [one for one in active if not _is_over(one, state, rolling)]
+                with rolling.bearing(move.ref):
+                    active.append(begin(move, state, rolling))
+            active = _unfinished(active, state, rolling)
             if active:
                 state.wait(_LOOK_AGAIN)
 
@@ -175,6 +204,16 @@ def _look(begun: _Begun, state: NamespaceState, rolling: Rolling) -> Progress:
 
 def _is_late(begun: _Begun, rolling: Rolling) -> bool:
     return now() - begun.at >= rolling.deadline
+
+
+def _unfinished(active: Sequence[_Begun], state: NamespaceState, rolling: Rolling) -> list[_Begun]:
+    """Return what has to be watched further; what failed on the way back is not."""
+    unfinished: list[_Begun] = []
+    for one in active:
+        with rolling.bearing(one.move.ref):
+            if not _is_over(one, state, rolling):
+                unfinished.append(one)
+    return unfinished
 
 
 def _is_over(begun: _Begun, state: NamespaceState, rolling: Rolling) -> bool:

@@ -77,13 +77,22 @@ def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
 def move_back(
     names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, wave: int | None = None
 ) -> None:
-    """Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat."""
+    """
+    Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat.
+
+    What fails keeps nothing else from going back; raises UnhealthyError naming all of it at the end.
+    """
     previous = record().previous_labels
-    rolling = Rolling(revision=plan.old_revision, parameters=parameters, wave=wave)
-    relabelled = [name for name in names if name in previous]
-    for name in relabelled:
-        relabel(name, previous[name], keep_annotation=False)
+    rolling = Rolling(
+        revision=plan.old_revision, parameters=parameters, wave=wave, is_way_back=True
+    )
+    relabelled: list[str] = []
+    for name in (one for one in names if one in previous):
+        with rolling.bearing(f"namespace {name}"):
+            relabel(name, previous[name], keep_annotation=False)
+            relabelled.append(name)
     roll(_to_move_back(relabelled, plan), rolling)
+    rolling.raise_failures()
     for name in relabelled:
         say(f"{name}: labels and workloads are as before, on {plan.old_revision}", namespace=name)
 

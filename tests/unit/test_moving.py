@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from tasks.domain.errors import UnhealthyError
+from tasks.domain.errors import TransientError, UnhealthyError
 from tasks.domain.inventory import Pod, Workload, WorkloadRef
 from tasks.domain.journal import (
     Entry,
@@ -169,6 +169,56 @@ def test_on_the_way_there_the_first_workload_that_fails_stops_all() -> None:
 
     with pytest.raises(UnhealthyError, match="shop/Deployment/cart did not roll out"):
         world.move()
+
+    assert world.revisions() == [{NEW}, {OLD}, {OLD}]
+
+
+def test_on_the_way_back_everything_else_goes_back_first_and_all_that_failed_is_named() -> None:
+    world = World()
+    world.move()
+    world.mesh.unready = {CART: 2, BANK: 1}
+
+    with pytest.raises(UnhealthyError) as raised:
+        world.undo()
+
+    assert "shop/Deployment/cart did not roll out" in str(raised.value)
+    assert "bank/Deployment/safe did not roll out within 60 s: 1 of 2 ready" in str(raised.value)
+    assert world.revisions() == [{OLD}, {OLD}, {OLD}]
+
+
+def test_a_namespace_that_cannot_be_relabelled_keeps_no_other_from_going_back() -> None:
+    world = World()
+    world.move()
+    world.mesh.refused = {"shop"}
+
+    with pytest.raises(UnhealthyError, match=r"^namespace shop: a policy forbids changes in shop$"):
+        world.undo()
+
+    assert world.revisions() == [{NEW}, {NEW}, {OLD}]
+    world.mesh.refused = set()
+    world.undo()
+    assert world.revisions() == [{OLD}, {OLD}, {OLD}]
+
+
+def test_a_dry_run_that_is_refused_keeps_no_other_from_going_back() -> None:
+    world = World()
+    world.move()
+    world.admission.refuses[CART] = "exceeded quota"
+
+    with pytest.raises(UnhealthyError, match=r"shop/Deployment/cart: a dry-run .* exceeded quota"):
+        world.undo()
+
+    assert world.revisions() == [{NEW}, {OLD}, {OLD}]
+
+
+def test_what_may_heal_is_told_as_such_once_all_others_are_back() -> None:
+    world = World()
+    world.move()
+    world.mesh.unready[TILL] = 2
+    world.mesh.unreachable = {CART}
+
+    with pytest.raises(TransientError, match=r"cart: no answer; .*till did not roll out"):
+        world.undo()
 
     assert world.revisions() == [{NEW}, {OLD}, {OLD}]
 
