@@ -5,7 +5,7 @@ Plain functions, so that tasks stay thin. Everything looks first, acts on the di
 journal before it acts: so it can be killed anywhere and called again.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -86,6 +86,10 @@ def prove_injection(
     raise UnhealthyError(f"{what}: a dry-run of its pod failed: {problem}")
 
 
+def _nothing() -> None:
+    """Stands for nobody to be asked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rolling:
     """What one batch's restarts have in common, and what becomes of them."""
@@ -94,6 +98,7 @@ class Rolling:
     parameters: UpgradeParameters
     wave: int | None = None
     is_way_back: bool = False  # then one that fails keeps nothing else from going back
+    obey: Callable[[], object] = _nothing  # asked every few seconds; raises if the run has to stop
     ready_before: dict[WorkloadRef, int] = field(default_factory=dict[WorkloadRef, int])
     restarts: dict[WorkloadRef, datetime] = field(default_factory=dict[WorkloadRef, datetime])
     left_behind: dict[WorkloadRef, str] = field(default_factory=dict[WorkloadRef, str])
@@ -146,14 +151,14 @@ def roll(moves: Sequence[WorkloadMove], rolling: Rolling) -> None:
     """
     if not moves:
         return
-    journal = record()
+    journal, obeyed = record(), now()
     rolling.ready_before.update(journal.ready_before)
     rolling.restarts.update(journal.restarts)
     namespaces = {move.ref.namespace for move in moves}
     with wiring.services().cluster.watching(namespaces) as state:
         waiting, active = list(moves), list[_Begun]()
         while waiting or active:
-            _may_go_on()
+            obeyed = _may_go_on(rolling, obeyed)
             while waiting and len(active) < rolling.parameters.limits.workloads_at_once:
                 move = waiting.pop(0)
                 with rolling.bearing(move.ref):
@@ -163,12 +168,16 @@ def roll(moves: Sequence[WorkloadMove], rolling: Rolling) -> None:
                 state.wait(_LOOK_AGAIN)
 
 
-def _may_go_on() -> None:
-    """Raise if nothing more may begin."""
+def _may_go_on(rolling: Rolling, obeyed: datetime) -> datetime:
+    """Raise if nothing more may begin. Returns when people were last asked."""
     services = wiring.services()
     services.keeper.check()
     if services.wave_failed.is_set():
         raise HaltedError("stopped, because another batch of the wave failed")
+    if now() - obeyed < _LOOK_AGAIN:
+        return obeyed
+    rolling.obey()
+    return now()
 
 
 def begin(move: WorkloadMove, state: NamespaceState, rolling: Rolling) -> _Begun:

@@ -1,6 +1,7 @@
 """Moving batches of namespaces to the new revision, and back."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -48,6 +49,7 @@ def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[st
         revision=plan.new_revision,
         parameters=parameters,
         wave=batch.wave,
+        obey=partial(approvals.stop_if_aborted, parameters),
     )
     roll(moves, rolling)
     moved = [one.ref.namespace for one in moves if one.ref not in rolling.left_behind]

@@ -75,7 +75,7 @@ def _error(future: PrefectFuture[Any]) -> BaseException | None:
 
 
 def _gravest(failures: Sequence[BaseException]) -> BaseException:
-    """Return what decides about the wave: a bug, a lost Lease and a stop leave it as it is."""
+    """Return what decides about the wave: a bug, a lost Lease, a stop and an abort leave it as it is."""
     return min(failures, key=_gravity)
 
 
@@ -84,7 +84,7 @@ def _gravity(error: BaseException) -> int:
         return 0
     if isinstance(error, LeaseLostError):
         return 1
-    if isinstance(error, StopRequested):
+    if isinstance(error, StopRequested | RunEndedError):
         return 2
     # One batch fails for itself; the others say that they stopped because of it.
     return 4 if isinstance(error, HaltedError) else 3

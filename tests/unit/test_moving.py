@@ -8,11 +8,16 @@ from typing import Final
 import msgspec
 import pytest
 
+from tasks.approvals import sign_control
+from tasks.domain.approval import Answer
+from tasks.domain.ending import RunEndedError
 from tasks.domain.errors import TransientError, UnhealthyError
 from tasks.domain.inventory import Pod, Workload, WorkloadRef
 from tasks.domain.journal import (
+    Attempted,
     Entry,
     LeftBehind,
+    Outcome,
     Restarting,
     RollingBack,
     RunRecord,
@@ -323,6 +328,31 @@ def test_a_pending_pod_that_the_run_never_touched_does_not_fail_the_way_back() -
 
     assert world.revisions() == [{OLD}, {OLD}, {OLD}]
     assert [one for one, _ in world.mesh.restarts] == [BANK, BANK]
+
+
+# ---------------------------------------------------------------- aborting
+
+
+def test_an_abort_is_obeyed_within_seconds_while_workloads_roll() -> None:
+    attempted = Attempted(at=NOW, flow_run="f-1", flow="upgrade")
+    world = World(attempted)
+    world.mesh.lag = 10_000  # nothing is ever seen to be settled
+
+    def abort() -> None:
+        if world.clock.waited == timedelta(seconds=7):
+            row = sign_control(RUN, Answer.ABORT, asked(requester=REQUESTER), reason="stop")
+            world.votes.cast("f-1", row)
+
+    world.clock.meanwhile = abort
+    with pytest.raises(RunEndedError, match="aborted by kubernetes:ann: stop") as ended:
+        world.move()
+
+    assert ended.value.outcome is Outcome.ABORTED
+    assert world.clock.waited <= timedelta(seconds=15)
+    assert world.revisions() == [{NEW}, {OLD}, {OLD}]
+    world.mesh.lag, world.clock.meanwhile = 0, lambda: None
+    world.undo()
+    assert world.revisions() == [{OLD}, {OLD}, {OLD}]
 
 
 # ---------------------------------------------------------------- marks
