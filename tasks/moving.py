@@ -86,6 +86,20 @@ def prove_injection(
     raise UnhealthyError(f"{what}: a dry-run of its pod failed: {problem}")
 
 
+def is_outside(workload: WorkloadRef) -> bool:
+    """Whether none of a workload's pods has a sidecar, and no injector would give it one."""
+    services = wiring.services()
+    with services.cluster.watching({workload.namespace}) as state:
+        pods = pods_by_workload(state.pods).get(workload, [])
+    if any(pod.revision is not None for pod in pods):
+        return False
+    try:
+        injected = services.admission.injected_by(workload.namespace, template_of=workload)
+    except RefusedError:
+        return False
+    return injected is None
+
+
 def _nothing() -> None:
     """Stands for nobody to be asked."""
 

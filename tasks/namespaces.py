@@ -15,7 +15,7 @@ from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Action, Batch, NamespaceMove, Plan, WorkloadMove, injection_labels
 from tasks.domain.revision import REVISION_LABEL
 from tasks.journaling import note, now, record, say
-from tasks.moving import Rolling, move_labels, prove_injection, relabel, roll
+from tasks.moving import Rolling, is_outside, move_labels, prove_injection, relabel, roll
 from tasks.retrying import PATIENTLY, when_transient
 
 
@@ -42,9 +42,7 @@ def migrate_namespace_batch(batch: Batch, plan: Plan, parameters: UpgradeParamet
 
 
 def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
-    for move in batch.namespaces:
-        _move_and_prove(move, plan)
-    moves = [one for move in batch.namespaces for one in move.workloads]
+    moves = [one for move in batch.namespaces for one in _move_and_prove(move, plan)]
     rolling = Rolling(
         revision=plan.new_revision,
         parameters=parameters,
@@ -62,18 +60,37 @@ def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[st
     return list(rolling.left_behind.values())
 
 
-def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
-    """Relabel, then prove for every workload that the right injector answers; else put the labels back at once."""
+def _move_and_prove(move: NamespaceMove, plan: Plan) -> list[WorkloadMove]:
+    """
+    Relabel, then prove for every workload that the right injector answers; else put the labels back at once.
+
+    Returns what is to be rolled: not what no injector takes and never took.
+    """
     current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
     move_labels(move.name, current, plan.new_revision)
     try:
         prove_injection(move.name, plan.new_revision)
-        for workload in move.workloads:
-            if workload.action is not Action.BY_ITSELF:
-                prove_injection(move.name, plan.new_revision, workload.ref)
+        return [one for one in move.workloads if _is_taken(one, plan)]
     except UnhealthyError:
         relabel(move.name, record().previous_labels[move.name], keep_annotation=False)
         raise
+
+
+def _is_taken(move: WorkloadMove, plan: Plan) -> bool:
+    """Whether a workload's next pods get the new sidecar. Raises UnhealthyError if they would lose theirs."""
+    if move.action is Action.BY_ITSELF:
+        return True
+    try:
+        prove_injection(move.ref.namespace, plan.new_revision, move.ref)
+    except UnhealthyError:
+        if not is_outside(move.ref):
+            raise
+        say(
+            f"{move.ref} has no sidecar and no injector gives it one, so it is left as it is",
+            namespace=move.ref.namespace,
+        )
+        return False
+    return True
 
 
 def move_back(
@@ -103,20 +120,24 @@ def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
     """Return the workloads with pods of the new revision, an earlier run's among them."""
     if not names:
         return []
-    planned = {one.ref for one in plan.workloads}
+    planned, begun = {one.ref for one in plan.workloads}, record().ready_before
     with wiring.services().cluster.watching(names) as state:
         moved = [
             workload_move(workload, pods)
             for ref, pods in sorted(pods_by_workload(state.pods).items())
             if (workload := state.workloads.get(ref)) is not None
-            and _is_moved(pods, plan, is_planned=ref in planned)
+            and _is_moved(pods, plan, is_begun=ref in begun, is_planned=ref in planned)
         ]
     return [move for move in moved if move is not None]
 
 
-def _is_moved(pods: Sequence[Pod], plan: Plan, *, is_planned: bool) -> bool:
+def _is_moved(pods: Sequence[Pod], plan: Plan, *, is_begun: bool, is_planned: bool) -> bool:
     revisions = {pod.revision for pod in pods}
-    return plan.new_revision in revisions or (is_planned and revisions != {plan.old_revision})
+    if plan.new_revision in revisions:
+        return True
+    # Where no pod has a sidecar and none was restarted, none was lost.
+    is_ours = is_begun or (is_planned and revisions != {None})
+    return is_ours and revisions != {plan.old_revision}
 
 
 @task(

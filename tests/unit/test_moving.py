@@ -389,6 +389,54 @@ def test_the_way_back_has_marks_of_its_own() -> None:
     assert world.record.ready_before[CART] == 2
 
 
+# ---------------------------------------------------------------- injectors that skip
+
+
+def bare(world: World, of: WorkloadRef) -> None:
+    """Let no pod of a workload have a sidecar, nor get one."""
+    world.mesh.outside.add(of)
+    world.mesh.now = msgspec.structs.replace(
+        world.mesh.now,
+        pods=tuple(
+            msgspec.structs.replace(one, revision=None) if one.workload == of else one
+            for one in world.mesh.now.pods
+        ),
+    )
+
+
+def test_a_workload_that_no_injector_takes_is_left_as_it_is_and_told() -> None:
+    world = World()
+    bare(world, CART)
+
+    assert world.move() == []
+
+    assert world.revisions() == [{None}, {NEW}, {NEW}]
+    assert "shop: 1 workloads are on 1-29-1" in world.steps
+    assert any("cart has no sidecar and no injector gives it one" in one for one in world.steps)
+    world.undo()
+    assert world.revisions() == [{None}, {OLD}, {OLD}]
+
+
+def test_a_workload_that_would_lose_its_sidecars_fails_and_its_namespace_is_as_before() -> None:
+    world = World()
+    world.mesh.outside.add(CART)
+
+    with pytest.raises(UnhealthyError, match=r"cart: .* injected by nobody, not by 1-29-1"):
+        world.move()
+
+    assert world.says("shop") == ENABLED
+    assert world.mesh.restarts == []
+
+
+def test_a_workload_without_sidecars_whose_dry_run_is_refused_fails() -> None:
+    world = World()
+    bare(world, CART)
+    world.admission.refuses[CART] = "exceeded quota"
+
+    with pytest.raises(UnhealthyError, match="exceeded quota"):
+        world.move()
+
+
 def test_nothing_was_moved_so_nothing_goes_back() -> None:
     world = World()
     with world.working():
