@@ -299,11 +299,7 @@ def _state(record: RunRecord, holding: Holding | None, *, now: datetime) -> str:
 
 
 def has_lapsed(holding: Holding, *, now: datetime) -> bool:
-    """
-    Whether the process that holds the Lease seems not to have renewed it for its full duration.
-
-    Good for showing only: it compares two machines' clocks.
-    """
+    """Whether the Lease seems to have lapsed; for showing only, as it compares two clocks."""
     if holding.renewed_at is None:
         return True
     return now - holding.renewed_at > timedelta(seconds=holding.duration_seconds)
