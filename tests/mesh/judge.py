@@ -7,7 +7,9 @@ where they point.
 """
 
 import json
+import time
 from collections.abc import Collection
+from datetime import datetime
 
 from tests.mesh.kubectl import Json, Kubectl
 from tests.mesh.waiting import until
@@ -117,6 +119,18 @@ def control_planes(kubectl: Kubectl) -> set[str]:
     """Return the revisions that have an istiod Deployment."""
     found = kubectl.items("deployments", namespace=SYSTEM, selector="app=istiod")
     return {istiod["metadata"]["labels"]["istio.io/rev"] for istiod in found}
+
+
+def minutes_up(kubectl: Kubectl) -> float:
+    """Return for how many minutes the youngest istiod's container has run."""
+    istiods = kubectl.items("pods", namespace=SYSTEM, selector="app=istiod")
+    begun = [
+        datetime.fromisoformat(one["state"]["running"]["startedAt"])
+        for istiod in istiods
+        for one in istiod["status"].get("containerStatuses", [])
+        if "running" in one["state"]
+    ]
+    return (time.time() - max(one.timestamp() for one in begun)) / 60 if begun else 0
 
 
 def targets(kubectl: Kubectl, kind: str) -> dict[str, set[str]]:
