@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks import approvals, wiring
 from tasks.domain.drafting import workload_move
-from tasks.domain.errors import UnhealthyError
+from tasks.domain.errors import HaltedError, UnhealthyError
 from tasks.domain.inventory import Pod, pods_by_workload
 from tasks.domain.journal import Settled
 from tasks.domain.parameters import UpgradeParameters
@@ -33,12 +33,16 @@ def migrate_namespace_batch(batch: Batch, plan: Plan, parameters: UpgradeParamet
     Returns what was left behind because it was not healthy before. Raises UnhealthyError, and makes the wave's
     other batches begin nothing new, when something does not come up.
     """
-    approvals.stop_if_aborted(parameters)
-    try:
-        return _migrate(batch, plan, parameters)
-    except UnhealthyError:
-        wiring.services().wave_failed.set()
-        raise
+    services = wiring.services()
+    with services.places.one_of(parameters.limits.batches_at_once):
+        approvals.stop_if_aborted(parameters)
+        if services.wave_failed.is_set():
+            raise HaltedError("never begun, because another batch of the wave failed")
+        try:
+            return _migrate(batch, plan, parameters)
+        except UnhealthyError:
+            services.wave_failed.set()
+            raise
 
 
 def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
