@@ -7,9 +7,10 @@ nothing that the next process could not tell from a finished or an unfinished ru
 
 import secrets
 import string
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 from prefect.runtime import deployment, flow_run
 
@@ -31,7 +32,7 @@ from tasks.domain.journal import (
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Plan, canonical, digest
 from tasks.domain.runs import FINAL_STATES
-from tasks.journaling import note, now
+from tasks.journaling import note, now, patiently
 
 # How long a rollback waits for the process that it asked to stop.
 _PATIENCE = timedelta(minutes=30)
@@ -41,13 +42,16 @@ _TICK = timedelta(seconds=2)
 def earlier_attempt() -> RunRecord | None:
     """Return the finished run that this very flow run worked for: it must not begin another."""
     mine = str(flow_run.id)
-    records = wiring.services().records.runs()
-    return next((one for one in records if mine in one.flow_runs and one.finished), None)
+    return next((one for one in _records() if mine in one.flow_runs and one.finished), None)
+
+
+def _records() -> Sequence[RunRecord]:
+    return patiently(wiring.services().records.runs)
 
 
 def unfinished(parameters: UpgradeParameters) -> RunRecord | None:
     """Return the run to go on with. Raises RefusedError when these parameters ask for another."""
-    return runs.to_join(wiring.services().records.runs(), parameters)
+    return runs.to_join(_records(), parameters)
 
 
 def go_on_with(found: RunRecord) -> None:
@@ -57,7 +61,7 @@ def go_on_with(found: RunRecord) -> None:
     services.keeper.hold(found.run, may_take=_free_for(found.run))
     # Before this process works for the run: the end that another one wrote has to stay as it is.
     with _released_if_refused():
-        if services.records.run(found.run).finished is not None:
+        if patiently(partial(services.records.run, found.run)).finished is not None:
             raise RefusedError(f"run {found.run} has just been finished by another process")
     wiring.work_for(found.run)
     _note_attempt("upgrade")
@@ -78,9 +82,10 @@ def _refuse_another_flow_run(found: RunRecord) -> None:
     services = wiring.services()
     if last is None or last.deployment is None or last.flow_run == str(flow_run.id):
         return
-    if last.api != services.api:
+    flow_runs = services.flow_runs()
+    if not patiently(partial(flow_runs.knows, last.flow_run)):
         return
-    state = services.flow_runs().state(last.flow_run)
+    state = patiently(partial(flow_runs.state, last.flow_run))
     if state not in FINAL_STATES:
         raise RefusedError(
             f"run {found.run} is worked for by flow run {last.flow_run}, which is {state}; "
@@ -93,19 +98,19 @@ def begin(plan: Plan, parameters: UpgradeParameters) -> str:
     services = wiring.services()
     run = new_run_id(plan.new_revision)
     services.keeper.hold(run, may_take=_free_for(run))
-    wiring.work_for(run)
     # Read again under the Lease: somebody may have finished an upgrade since the plan was drawn.
-    records = services.records.runs()
+    records = _records()
     with _released_if_refused():
         if (other := runs.unfinished(records)) is not None:
             raise RefusedError(f"run {other.run} to {other.started.target} has begun meanwhile")
-        inventory = services.cluster.read()
+        inventory = patiently(services.cluster.read)
         if select_old(inventory, parameters) != plan.old_revision:
             raise RefusedError("the cluster has changed since the plan was drawn up; run again")
+    wiring.work_for(run)
     earlier = runs.predecessor(records, inventory, plan.new_revision)
     note(_started(plan, parameters, earlier))
     _carry_over(plan, inventory, earlier)
-    services.records.save_plan(run, canonical(plan))
+    patiently(partial(services.records.save_plan, run, canonical(plan)))
     note(Planned(at=now(), digest=digest(plan)))
     _note_attempt("upgrade")
     return run
@@ -155,9 +160,9 @@ def take_for_rollback(found: RunRecord) -> None:
                 raise
             services.clock.sleep(_TICK)
     with _released_if_refused():
-        runs.refuse_past_return(services.records.run(found.run))
+        runs.refuse_past_return(patiently(partial(services.records.run, found.run)))
         if found.started.old is not None:
-            health.prove_ready(found.started.old)
+            patiently(partial(health.prove_ready, found.started.old))
     wiring.work_for(found.run)
     _note_attempt("rollback")
 
@@ -168,7 +173,7 @@ def _free_for(run: str) -> Callable[[Holding], bool]:
     def may_take(holding: Holding) -> bool:
         if holding.run == run:
             return True
-        known = next((r for r in wiring.services().records.runs() if r.run == holding.run), None)
+        known = next((one for one in _records() if one.run == holding.run), None)
         return known is None or known.finished is not None or not known.of(Planned)
 
     return may_take
