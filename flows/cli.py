@@ -1,6 +1,5 @@
 """The command line: istio-canary plan, upgrade, status, approve, rollback and the others."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from flows.cli_decide import decide
 from flows.cli_follow import Follower
 from flows.cli_output import Format
 from flows.cli_session import cluster, ended, told
+from flows.cli_terminal import keyboard
 from flows.rollback import rollback as rollback_flow
 from flows.upgrade import upgrade as upgrade_flow
 from tasks import auditing, examining, preflight, wiring
@@ -135,9 +135,7 @@ def _follower(settings: Settings, person: str, *, says_yes: bool = False) -> Fol
     def is_ours(attempt: Attempted) -> bool:
         return attempt.process == settings.process
 
-    return Follower(
-        is_ours=is_ours, person=person, says_yes=says_yes, is_interactive=sys.stdin.isatty()
-    )
+    return Follower(is_ours=is_ours, person=person, says_yes=says_yes, keyboard=keyboard())
 
 
 def _asked_by(person: str, asked: UpgradeParameters, *, says_yes: bool) -> UpgradeParameters:
@@ -161,7 +159,7 @@ def _upgrade_deployed(asked: UpgradeParameters, settings: Settings, *, says_yes:
             is_ours=lambda attempt: attempt.flow_run == flow_run,
             person=person,
             says_yes=says_yes,
-            is_interactive=sys.stdin.isatty(),
+            keyboard=keyboard(),
         )
         try:
             return running.follow_deployment(flow_run, follower)
@@ -287,7 +285,7 @@ def hold(
     istio_namespace: options.IstioNamespace = "istio-system",
     output: options.Output = Format.TEXT,
 ) -> None:
-    """Make a run wait before its next wave, until `resume`."""
+    """Make a run wait before its next step, until `resume`."""
     decide(Answer.HOLD, run, reason, (kubeconfig, context, istio_namespace), output)
 
 

@@ -7,20 +7,21 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.cli_follow import Follower
+from flows.cli_follow import Follower, Trouble
 from flows.cli_output import say
 from tasks import voting, wiring
 from tasks.domain import report, runs
 from tasks.domain.approval import Answer
 from tasks.domain.documents import RunReport
-from tasks.domain.errors import BadInputError, TransientError, UpgradeError
-from tasks.domain.journal import Attempted, Outcome, RunRecord
+from tasks.domain.errors import BadInputError, RefusedError, TransientError, UpgradeError
+from tasks.domain.journal import Attempted, Holding, Outcome, RunRecord
 from tasks.domain.parameters import UpgradeParameters
 from tasks.settings import Settings
 
@@ -115,39 +116,80 @@ def _stopping_on_signals() -> Generator[None]:
             signal.signal(number, handler)
 
 
+@dataclass(kw_only=True)
+class LeaseWatch:
+    """
+    Sees a Lease stay as it is for its whole duration.
+
+    What counts is the time waited here between two looks. The times in the Lease are another
+    machine's: to compare clocks would take a living process for a dead one.
+    """
+
+    seen: Holding | None = None
+    watched: timedelta = timedelta()
+
+    def has_lapsed(self, record: RunRecord | None) -> bool:
+        """Look once a TICK: whether the process that works for a run has stopped to renew."""
+        holding = wiring.services().leases.holding()
+        if record is None or holding is None or holding.run != record.run or not holding.process:
+            self.begin_anew()
+            return False
+        if holding != self.seen:
+            self.seen, self.watched = holding, timedelta()
+            return False
+        self.watched += TICK
+        return self.watched >= timedelta(seconds=holding.duration_seconds)
+
+    def begin_anew(self) -> None:
+        """Forget what was seen: nobody looked for a while."""
+        self.seen = None
+
+
 def follow_deployment(flow_run: str, follower: Follower) -> RunReport:
-    """Follow a deployment's flow run to its end, and put it back in line if its process is gone."""
+    """
+    Follow a deployment's flow run to its end, and put it back in line if its process is gone.
+
+    Outlasts a Prefect or an API server that is away.
+    """
     services = wiring.services()
+    watch, trouble = LeaseWatch(), Trouble()
     put_back_at: datetime | None = None
     while True:
-        info = services.flow_runs().flow_run(flow_run)
-        follower.look()
-        if info.is_over:
-            return _ended(follower.record, info.state_name, info.state_message, flow_run)
-        now = services.clock.now()
-        # The next process runs before it may have the Lease: a second push would start another one.
-        is_patient = put_back_at is not None and now - put_back_at < _UNTIL_TAKEN
-        if info.state_type == "RUNNING" and not is_patient and _has_lapsed(follower.record):
-            say(f"the process of flow run {flow_run} is gone; putting it back in line")
-            services.flow_runs().reschedule(flow_run)
-            put_back_at = now
+        try:
+            info = services.flow_runs().flow_run(flow_run)
+            follower.look()
+            if info.is_over:
+                return _ended(follower.record, info.state_name, info.state_message, flow_run)
+            if info.state_type != "RUNNING" or _is_recent(put_back_at):
+                watch.begin_anew()
+            elif watch.has_lapsed(follower.record):
+                _put_back(flow_run)
+                put_back_at = services.clock.now()
+            trouble.is_over()
+        except TransientError as error:
+            trouble.tell(error)
+            watch.begin_anew()
         services.clock.sleep(TICK)
 
 
-def _has_lapsed(record: RunRecord | None) -> bool:
-    """Whether the process that works for the run has stopped to renew its Lease."""
-    services = wiring.services()
-    holding = services.leases.holding()
-    if record is None or holding is None or holding.run != record.run or not holding.process:
-        return False
-    return report.has_lapsed(holding, now=services.clock.now())
+def _is_recent(put_back_at: datetime | None) -> bool:
+    # The next process runs before it may have the Lease: a second push would start another one.
+    return put_back_at is not None and wiring.services().clock.now() - put_back_at < _UNTIL_TAKEN
+
+
+def _put_back(flow_run: str) -> None:
+    say(f"the process of flow run {flow_run} is gone; putting it back in line")
+    try:
+        wiring.services().flow_runs().reschedule(flow_run)
+    except RefusedError as error:
+        say(str(error))  # it has gone on meanwhile
 
 
 def ask_to_stop(record: RunRecord, person: str) -> None:
     """Ask a deployment's run to abort, so that a rollback need not wait for its Lease to lapse."""
     last = record.last(Attempted)
-    if record.finished is not None or last is None or last.api != wiring.services().api:
-        return
+    if record.finished is not None or last is None or not last.api:
+        return  # a run of this person's own server is asked there, by the rollback itself
     try:
         voting.control(record, Answer.ABORT, person=person, reason="to be rolled back")
     except UpgradeError as error:
@@ -170,7 +212,7 @@ def flow_run_for(parameters: UpgradeParameters) -> str:
     services = wiring.services()
     found = runs.to_join(services.records.runs(), parameters)
     last = found.last(Attempted) if found else None
-    if last is not None and last.deployment is not None and last.api == services.api:
+    if last is not None and last.deployment and services.flow_runs().knows(last.flow_run):
         info = services.flow_runs().flow_run(last.flow_run)
         if not info.is_over:
             say(f"going on with flow run {info.name} ({info.state_name})")

@@ -117,15 +117,21 @@ def remove_old(plan: Plan, parameters: UpgradeParameters, after: Steps) -> None:
     proved = prove_unused.submit(plan, parameters, wait_for=after, return_state=False)
     proved.result()
     asked = gate("uninstall", plan, parameters, after=[proved])
-    obey_controls(parameters)
     uninstall_old.submit(plan, parameters, wait_for=asked, return_state=False).result()
 
 
 def gate(name: str, plan: Plan, parameters: UpgradeParameters, *, after: Steps) -> Steps:
-    """Wait for people's decision, if this is a gate. Returns what the next step comes after."""
-    if name not in plan.gates:
-        return after
-    asked = pause_for_approval.submit(name, plan, parameters, wait_for=after, return_state=False)
-    asked.result()
-    await_decision(name, parameters)
-    return [asked]
+    """
+    Wait for people's decision, if this is a gate, and while they hold the run.
+
+    Returns what the next step comes after.
+    """
+    if name in plan.gates:
+        asked = pause_for_approval.submit(
+            name, plan, parameters, wait_for=after, return_state=False
+        )
+        asked.result()
+        await_decision(name, parameters)
+        after = [asked]
+    obey_controls(parameters)
+    return after

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
+import msgspec
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.flow_runs import suspend_flow_run
@@ -26,17 +27,18 @@ from tasks.domain.approval import (
     Vote,
     aborted_by,
     controls,
+    fingerprint,
     is_held,
     sign,
     tally,
 )
 from tasks.domain.ending import RunEndedError
 from tasks.domain.errors import RefusedError
-from tasks.domain.journal import Asked, Attempted, Controlled, Decided, Outcome, Waited
+from tasks.domain.journal import Asked, Controlled, Decided, Outcome, Waited
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Plan, digest
-from tasks.journaling import log, note, now, record, say
-from tasks.retrying import PATIENTLY, insist, when_transient
+from tasks.journaling import log, note, now, patiently, record, say
+from tasks.retrying import PATIENTLY, when_transient
 
 _TICK = timedelta(seconds=1)
 
@@ -61,6 +63,7 @@ def pause_for_approval(gate: str, plan: Plan, parameters: UpgradeParameters) -> 
         expires_at=asked_at + timedelta(seconds=parameters.gates.expiry_seconds),
         requester=parameters.requester,
         policy=parameters.gates.policy(),
+        key=fingerprint(_key(parameters)),
     )
     note(Asked(gate=question))
     log(
@@ -74,6 +77,8 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
 
     Raises RunEndedError when it was rejected, has expired or the run was aborted.
     """
+    told: set[str] = set()
+    _tell_another_key(name, parameters)
     while True:
         stop_if_aborted(parameters)
         gate = record().gate(name)
@@ -81,6 +86,7 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
             raise RefusedError(f"gate {name} was never asked; this is a bug")
         if record().decision(name) is None:
             counted = count(gate, parameters)
+            _tell_refused(gate, counted, told)
             if counted.verdict is not Verdict.WAITING:
                 _decide(gate, counted)
         if (decided := record().decision(name)) is not None:
@@ -89,28 +95,44 @@ def await_decision(name: str, parameters: UpgradeParameters) -> None:
         _wait_for_people(name)
 
 
+def _tell_another_key(name: str, parameters: UpgradeParameters) -> None:
+    """Tell people whose votes cannot count: those with the key that the gate was asked with."""
+    gate = record().gate(name)
+    if gate is None or record().decision(name) is not None:
+        return
+    if gate.key not in {"", fingerprint(_key(parameters))}:
+        say(
+            f"gate {name} was asked on another machine, and votes with the key of that one do not count here: "
+            "name one that all machines reach in gates.signing_key"
+        )
+
+
 def count(gate: Gate, parameters: UpgradeParameters) -> Tally:
     """Verify and count the votes cast so far."""
-    services = wiring.services()
-    key = services.signing_key(parameters.gates.signing_key)
+    key = _key(parameters)
     prefix = f"vote-{gate.name}-"
     rows = [row for row in _rows() if row.key.startswith(prefix)]
-    counted = tally(gate, rows, key=key, now=now())
-    reporting.show_refused(gate.name, counted)
-    return counted
+    return tally(gate, rows, key=key, now=now())
+
+
+def _tell_refused(gate: Gate, counted: Tally, told: set[str]) -> None:
+    """Tell of each row that does not count once, and not again at every look."""
+    fresh = tuple(one for one in counted.refused if one.key not in told)
+    told.update(one.key for one in fresh)
+    reporting.show_refused(gate.name, msgspec.structs.replace(counted, refused=fresh))
 
 
 def _rows() -> Sequence[Row]:
-    """Return the rows of every flow run of this Prefect that ever worked for the run."""
+    """Return the rows of every flow run that ever worked for the run; another Prefect's has none here."""
     services = wiring.services()
-    ours = dict.fromkeys(one.flow_run for one in record().of(Attempted) if one.api == services.api)
     return [
-        row
-        for one in ours
-        for row in insist(
-            partial(services.votes().rows, one), clock=services.clock, guard=services.keeper
-        )
+        row for one in record().flow_runs for row in patiently(partial(services.votes().rows, one))
     ]
+
+
+def _key(parameters: UpgradeParameters) -> bytes:
+    """Return the key that this run verifies with; it may be in a Secret."""
+    return patiently(partial(wiring.services().signing_key, parameters.gates.signing_key))
 
 
 def _decide(gate: Gate, counted: Tally) -> None:
@@ -134,7 +156,7 @@ def _go_on_or_end(name: str, decided: Decided) -> None:
 def _wait_for_people(name: str) -> None:
     """Wait a moment in the process, or suspend where a deployment can start the run again."""
     services = wiring.services()
-    services.keeper.check()
+    patiently(services.keeper.check)
     if deployment.id is None:
         services.clock.sleep(_TICK)
         return
@@ -144,12 +166,15 @@ def _wait_for_people(name: str) -> None:
 
 
 def obey_controls(parameters: UpgradeParameters) -> None:
-    """Between waves: stop if the run was aborted, wait while it is held."""
+    """Before the next step: stop if the run was aborted, wait while it is held."""
+    is_told = False
     while True:
         stop_if_aborted(parameters)
         if not is_held([entry.vote for entry in record().of(Controlled)]):
             return
-        log("the run is held; `istio-canary resume` lets it go on")
+        if not is_told:
+            log(f"the run is held; `istio-canary resume {wiring.run()}` lets it go on")
+            is_told = True
         _wait_for_people("hold")
 
 
@@ -164,11 +189,10 @@ def stop_if_aborted(parameters: UpgradeParameters | None = None) -> None:
 
 
 def _copy_controls(parameters: UpgradeParameters) -> None:
-    services = wiring.services()
     rows = [row for row in _rows() if row.key.startswith("control-")]
     if not rows:
         return
-    key = services.signing_key(parameters.gates.signing_key)
+    key = _key(parameters)
     known = {entry.vote for entry in record().of(Controlled)}
     for vote in controls(rows, run=wiring.run(), key=key, policy=parameters.gates.policy()):
         if vote not in known:

@@ -6,8 +6,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from tasks import reporting, wiring
+from tasks.domain import report
 from tasks.domain.ending import RunEndedError, outcome_of
-from tasks.domain.errors import LeaseLostError, TransientError, UpgradeError
+from tasks.domain.errors import LeaseLostError, StopRequested, UpgradeError
 from tasks.domain.journal import Finished, Installed, Outcome, RunRecord
 from tasks.journaling import log, note, now, record
 
@@ -27,7 +28,11 @@ def conclude(work: Callable[[], str]) -> State[None]:
     try:
         outcome, text, todo = _outcome(work)
         if outcome not in _UNFINISHED:
+            todo = (*todo, *_left_behind())
             finish(outcome, text, todo)
+    except (LeaseLostError, StopRequested) as error:
+        # What came of the work could not be written down, so the run is not over.
+        outcome, text, todo = outcome_of(error, has_changed_something=False), str(error), ()
     finally:
         services.keeper.park()  # nothing, after a release
     return _state(outcome, "\n".join([text, *(f"- {one}" for one in todo)]))
@@ -39,14 +44,20 @@ def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
     except RunEndedError as error:
         return error.outcome, str(error), error.todo
     except UpgradeError as error:
-        changed = wiring.is_working() and _has_changed_something(error)
-        return outcome_of(error, has_changed_something=changed), str(error), ()
+        return _stopped(error)
 
 
-def _has_changed_something(error: UpgradeError) -> bool:
-    if isinstance(error, LeaseLostError | TransientError):
-        return False  # either way the run stays unfinished, and the journal may not be readable
-    return bool(record().of(Installed))
+def _left_behind() -> tuple[str, ...]:
+    return report.left_behind_todo(record()) if wiring.is_working() else ()
+
+
+def _stopped(error: UpgradeError) -> tuple[Outcome, str, tuple[str, ...]]:
+    outcome = outcome_of(error, has_changed_something=False)
+    # An unfinished run is that whatever it has changed, and its journal may not be readable.
+    if outcome in _UNFINISHED or not wiring.is_working() or not record().of(Installed):
+        return outcome, str(error), ()
+    outcome = outcome_of(error, has_changed_something=True)
+    return outcome, str(error), report.next_steps(record())
 
 
 def ended_before(over: RunRecord) -> RunEndedError:

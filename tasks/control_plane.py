@@ -6,19 +6,15 @@ from datetime import timedelta
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import removal, wiring
+from tasks import health, removal, wiring
 from tasks.domain.ending import RunEndedError
-from tasks.domain.errors import RefusedError, TransientError, UnhealthyError
-from tasks.domain.inventory import Inventory, Namespace
+from tasks.domain.errors import RefusedError, TransientError
 from tasks.domain.journal import Installed, Outcome, Snapshotted, Uninstalling
 from tasks.domain.parameters import UpgradeParameters
-from tasks.domain.plan import Plan, injection_labels
+from tasks.domain.plan import Plan
 from tasks.domain.removal import refusals
-from tasks.domain.revision import REVISION_LABEL
 from tasks.journaling import note, now, record, say
 from tasks.retrying import PATIENTLY, when_transient
-
-_TICK = timedelta(seconds=2)
 
 
 @task(
@@ -65,62 +61,8 @@ def _prove_same_manifest(plan: Plan, sha256: str) -> None:
 )
 def verify_control_plane(plan: Plan) -> None:
     """Prove that the canary is ready and injects. Safe to repeat: a dry-run makes no pod."""
-    services = wiring.services()
-    deadline = services.clock.now() + timedelta(seconds=90)
-    while (problem := _problem(plan)) is not None:
-        if services.clock.now() >= deadline:
-            raise UnhealthyError(
-                f"revision {plan.new_revision} was installed but does not work: {problem}"
-            )
-        services.clock.sleep(_TICK)
+    health.prove(plan.new_revision)
     say(f"revision {plan.new_revision} is ready and injects")
-
-
-def _problem(plan: Plan) -> str | None:
-    """Say why the canary cannot be trusted with a namespace yet, None if it can."""
-    inventory = wiring.services().cluster.read()
-    plane = inventory.control_plane(plan.new_revision)
-    if plane is None:
-        return "its istiod Deployment is not there"
-    if not plane.is_healthy:
-        ready = f"{plane.ready_replicas} of {plane.replicas} istiods are ready"
-        return f"{ready}, its Service reaches {plane.ready_endpoints or 0}"
-    hooks = [
-        one for one in inventory.webhooks if one.revision == plan.new_revision and one.tag is None
-    ]
-    if not hooks or not all(hook.has_ca_bundle for hook in hooks):
-        return "its webhooks have no CA bundle yet"
-    return _injection_problem(inventory, plan.new_revision)
-
-
-def _injection_problem(inventory: Inventory, revision: str) -> str | None:
-    place = unlabelled_namespace(inventory)
-    if place is None:
-        return None  # every namespace asks for some revision: proved for each when it is relabelled
-    try:
-        injected = wiring.services().admission.injected_by(
-            place.name, labels={REVISION_LABEL: revision}
-        )
-    except RefusedError as error:
-        return str(error)
-    return (
-        None
-        if injected == revision
-        else f"a dry-run pod in namespace {place.name} was injected by {injected or 'nobody'}"
-    )
-
-
-def unlabelled_namespace(inventory: Inventory) -> Namespace | None:
-    """Return a namespace that asks for no revision, `default` rather than another; None if there is none."""
-    free = [
-        one
-        for one in inventory.namespaces
-        if not injection_labels(one.labels)
-        and not one.is_terminating
-        and one.name
-        not in {"kube-system", "kube-public", "kube-node-lease", inventory.istio_namespace}
-    ]
-    return min(free, key=lambda one: (one.name != "default", one.name), default=None)
 
 
 @task(
@@ -133,15 +75,21 @@ def unlabelled_namespace(inventory: Inventory) -> Namespace | None:
 def uninstall_old(plan: Plan, parameters: UpgradeParameters) -> None:
     """Remove the old control plane, when nothing uses it. Safe to repeat."""
     started = record().last(Uninstalling)
-    if started is None:
-        # Once more, for a gate may have been open for a week.
-        removal.prove_unused_now(plan.old_revision)
-    elif started.done:
+    if started is not None and started.done:
         return
+    if started is None or _is_there(plan.old_revision):
+        # Once more, for a gate may have been open, or the run been dead, for a week.
+        health.prove(plan.new_revision)
+        removal.await_unused(plan.old_revision, parameters)
     uninstall(plan.old_revision, parameters, begin=lambda: _begin(plan))
     _prove_mesh_works(plan)
     note(Uninstalling(at=now(), revision=plan.old_revision, done=True))
     say(f"revision {plan.old_revision} is gone")
+
+
+def _is_there(revision: str) -> bool:
+    planes = wiring.services().cluster.control_planes()
+    return any(plane.revision == revision for plane in planes)
 
 
 def _begin(plan: Plan) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks import wiring
+from tasks import health, wiring
 from tasks.domain.errors import UnhealthyError
 from tasks.domain.inventory import Inventory, WebhookKind
 from tasks.domain.journal import Repointed
@@ -31,17 +31,20 @@ def move_default(plan: Plan, parameters: UpgradeParameters) -> None:
     services = wiring.services()
     pointing = {tag.name: tag.revision for tag in services.cluster.read().tags}
     program = services.istioctl(list(parameters.istioctl), parameters.version)
+    waiting = [tag for tag in plan.tags if pointing.get(tag) != plan.new_revision]
+    if waiting:
+        # The canary was proved before the first wave; the gate in between may have been open for days.
+        health.prove(plan.new_revision)
     if record().last(Repointed) is None:
         note(Repointed(at=now(), tags=plan.tags))
-    for tag in plan.tags:
-        if pointing.get(tag) != plan.new_revision:
-            program.set_tag(
-                tag,
-                revision=plan.new_revision,
-                namespace=parameters.cluster.istio_namespace,
-                guard=services.keeper,
-                timeout=timedelta(seconds=parameters.timeouts.uninstall_seconds),
-            )
+    for tag in waiting:
+        program.set_tag(
+            tag,
+            revision=plan.new_revision,
+            namespace=parameters.cluster.istio_namespace,
+            guard=services.keeper,
+            timeout=timedelta(seconds=parameters.timeouts.uninstall_seconds),
+        )
     _prove(plan)
     if plan.tags:
         say(f"tags {', '.join(plan.tags)} point to {plan.new_revision}")

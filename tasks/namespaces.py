@@ -1,21 +1,21 @@
 """Moving batches of namespaces to the new revision, and back."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks import approvals, wiring
 from tasks.domain.drafting import workload_move
-from tasks.domain.errors import UnhealthyError
+from tasks.domain.errors import HaltedError, UnhealthyError
 from tasks.domain.inventory import Pod, pods_by_workload
-from tasks.domain.journal import Planned, Settled
+from tasks.domain.journal import Settled
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Action, Batch, NamespaceMove, Plan, WorkloadMove, injection_labels
 from tasks.domain.revision import REVISION_LABEL
 from tasks.journaling import note, now, record, say
-from tasks.moving import Rolling, move_labels, prove_injection, relabel, roll
+from tasks.moving import Rolling, is_outside, move_labels, prove_injection, relabel, roll
 from tasks.retrying import PATIENTLY, when_transient
 
 
@@ -33,81 +33,115 @@ def migrate_namespace_batch(batch: Batch, plan: Plan, parameters: UpgradeParamet
     Returns what was left behind because it was not healthy before. Raises UnhealthyError, and makes the wave's
     other batches begin nothing new, when something does not come up.
     """
-    approvals.stop_if_aborted(parameters)
-    try:
-        return _migrate(batch, plan, parameters)
-    except UnhealthyError:
-        wiring.services().wave_failed.set()
-        raise
+    services = wiring.services()
+    with services.places.one_of(parameters.limits.batches_at_once):
+        approvals.stop_if_aborted(parameters)
+        if services.wave_failed.is_set():
+            raise HaltedError("never begun, because another batch of the wave failed")
+        try:
+            return _migrate(batch, plan, parameters)
+        except UnhealthyError:
+            services.wave_failed.set()
+            raise
 
 
 def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[str]:
-    for move in batch.namespaces:
-        _move_and_prove(move, plan)
-    rolling = Rolling(revision=plan.new_revision, at=_planned_at(), parameters=parameters)
-    roll([one for move in batch.namespaces for one in move.workloads], rolling)
+    moves = [one for move in batch.namespaces for one in _move_and_prove(move, plan)]
+    rolling = Rolling(
+        revision=plan.new_revision,
+        parameters=parameters,
+        wave=batch.wave,
+        obey=partial(approvals.stop_if_aborted, parameters),
+    )
+    roll(moves, rolling)
+    moved = [one.ref.namespace for one in moves if one.ref not in rolling.left_behind]
     for move in batch.namespaces:
         say(
-            f"{move.name}: {len(move.workloads)} workloads are on {plan.new_revision}",
+            f"{move.name}: {moved.count(move.name)} workloads are on {plan.new_revision}",
             wave=batch.wave,
             namespace=move.name,
         )
-    return rolling.left_behind
+    return list(rolling.left_behind.values())
 
 
-def _planned_at() -> datetime:
-    """Return the mark of this run's restarts: the same in every attempt."""
-    planned = record().last(Planned)
-    return planned.at if planned else now()
+def _move_and_prove(move: NamespaceMove, plan: Plan) -> list[WorkloadMove]:
+    """
+    Relabel, then prove for every workload that the right injector answers; else put the labels back at once.
 
-
-def _move_and_prove(move: NamespaceMove, plan: Plan) -> None:
-    """Relabel, then prove for every workload that the right injector answers; else put the labels back at once."""
+    Returns what is to be rolled: not what no injector takes and never took.
+    """
     current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
     move_labels(move.name, current, plan.new_revision)
     try:
         prove_injection(move.name, plan.new_revision)
-        for workload in move.workloads:
-            if workload.action is not Action.BY_ITSELF:
-                prove_injection(move.name, plan.new_revision, workload.ref)
+        return [one for one in move.workloads if _is_taken(one, plan)]
     except UnhealthyError:
         relabel(move.name, record().previous_labels[move.name], keep_annotation=False)
         raise
 
 
+def _is_taken(move: WorkloadMove, plan: Plan) -> bool:
+    """Whether a workload's next pods get the new sidecar. Raises UnhealthyError if they would lose theirs."""
+    if move.action is Action.BY_ITSELF:
+        return True
+    try:
+        prove_injection(move.ref.namespace, plan.new_revision, move.ref)
+    except UnhealthyError:
+        if not is_outside(move.ref):
+            raise
+        say(
+            f"{move.ref} has no sidecar and no injector gives it one, so it is left as it is",
+            namespace=move.ref.namespace,
+        )
+        return False
+    return True
+
+
 def move_back(
-    names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, at: datetime
-) -> list[str]:
-    """Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat."""
+    names: Sequence[str], plan: Plan, parameters: UpgradeParameters, *, wave: int | None = None
+) -> None:
+    """
+    Give namespaces the labels back that they had, and their workloads pods of the old revision. Safe to repeat.
+
+    What fails keeps nothing else from going back; raises UnhealthyError naming all of it at the end.
+    """
     previous = record().previous_labels
-    touched = [name for name in names if name in previous]
-    for name in touched:
-        relabel(name, previous[name], keep_annotation=False)
-    rolling = Rolling(revision=plan.old_revision, at=at, parameters=parameters)
-    roll(_to_move_back(touched, plan), rolling)
-    for name in touched:
+    rolling = Rolling(
+        revision=plan.old_revision, parameters=parameters, wave=wave, is_way_back=True
+    )
+    relabelled: list[str] = []
+    for name in (one for one in names if one in previous):
+        with rolling.bearing(f"namespace {name}"):
+            relabel(name, previous[name], keep_annotation=False)
+            relabelled.append(name)
+    roll(_to_move_back(relabelled, plan), rolling)
+    rolling.raise_failures()
+    for name in relabelled:
         say(f"{name}: labels and workloads are as before, on {plan.old_revision}", namespace=name)
-    return rolling.left_behind
 
 
 def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
     """Return the workloads with pods of the new revision, an earlier run's among them."""
     if not names:
         return []
-    planned = {one.ref for one in plan.workloads}
+    planned, begun = {one.ref for one in plan.workloads}, record().ready_before
     with wiring.services().cluster.watching(names) as state:
-        grouped = pods_by_workload(state.pods)
         moved = [
             workload_move(workload, pods)
-            for ref, pods in sorted(grouped.items())
+            for ref, pods in sorted(pods_by_workload(state.pods).items())
             if (workload := state.workloads.get(ref)) is not None
-            and any(_is_moved(pod, plan, is_planned=ref in planned) for pod in pods)
+            and _is_moved(pods, plan, is_begun=ref in begun, is_planned=ref in planned)
         ]
     return [move for move in moved if move is not None]
 
 
-def _is_moved(pod: Pod, plan: Plan, *, is_planned: bool) -> bool:
-    return pod.revision == plan.new_revision or (is_planned and pod.revision != plan.old_revision)
+def _is_moved(pods: Sequence[Pod], plan: Plan, *, is_begun: bool, is_planned: bool) -> bool:
+    revisions = {pod.revision for pod in pods}
+    if plan.new_revision in revisions:
+        return True
+    # Where no pod has a sidecar and none was restarted, none was lost.
+    is_ours = is_begun or (is_planned and revisions != {None})
+    return is_ours and revisions != {plan.old_revision}
 
 
 @task(

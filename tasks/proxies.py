@@ -1,6 +1,6 @@
 """Verifying that moved proxies have arrived. Reads only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import timedelta
 
 from prefect import task
@@ -8,10 +8,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks import reading, reporting, wiring
 from tasks.domain.errors import UnhealthyError
-from tasks.domain.inventory import IstiodReport, Pod, WorkloadRef
+from tasks.domain.inventory import IstiodReport
 from tasks.domain.parameters import UpgradeParameters
-from tasks.domain.plan import NamespaceMove, Plan, Wave
-from tasks.domain.verification import Verification, verify
+from tasks.domain.plan import Plan, Wave
+from tasks.domain.verification import Verification, to_verify, verify
 from tasks.journaling import record, say
 from tasks.retrying import PATIENTLY, when_transient
 
@@ -27,7 +27,8 @@ _TICK = timedelta(seconds=1)
 )
 def verify_proxies(wave: Wave, plan: Plan, parameters: UpgradeParameters) -> None:
     """Wait until every moved proxy is in sync with a new istiod. Raises UnhealthyError naming those that are not."""
-    seen = await_arrival(wave.namespaces, plan.new_revision, parameters)
+    names = [move.name for move in wave.namespaces]
+    seen = await_arrival(names, plan.new_revision, parameters)
     reporting.show_proxies(wave, seen)
     say(
         f"wave {wave.number}: {seen.arrived} proxies are on {plan.new_revision} and in sync",
@@ -36,18 +37,32 @@ def verify_proxies(wave: Wave, plan: Plan, parameters: UpgradeParameters) -> Non
 
 
 def await_arrival(
-    moves: Sequence[NamespaceMove], revision: str, parameters: UpgradeParameters
+    names: Collection[str], revision: str, parameters: UpgradeParameters
 ) -> Verification:
-    """Return once all moved pods' proxies have arrived at a revision. Raises UnhealthyError at the deadline."""
+    """
+    Return once the proxies of all workloads that were begun in these namespaces have arrived at a revision.
+
+    Raises UnhealthyError at the deadline.
+    """
     services = wiring.services()
     deadline = services.clock.now() + timedelta(seconds=parameters.timeouts.proxies_seconds)
-    namespaces = {move.name for move in moves}
-    workloads = {one.ref for move in moves for one in move.workloads}
-    if not workloads:
+    journal = record()
+    places = set(names)
+    ready_before = {
+        ref: number for ref, number in journal.ready_before.items() if ref.namespace in places
+    }
+    if not ready_before:
         return Verification(arrived=0)
-    with services.cluster.watching(namespaces) as state:
+    with services.cluster.watching({ref.namespace for ref in ready_before}) as state:
         while True:
-            seen = verify(_target_pods(state.pods, workloads), _reports(), revision=revision)
+            pods = to_verify(
+                state.pods,
+                state.workloads,
+                revision=revision,
+                ready_before=ready_before,
+                left_behind=journal.left_behind,
+            )
+            seen = verify(pods, _reports(), revision=revision)
             if seen.is_complete:
                 return seen
             if services.clock.now() >= deadline:
@@ -58,18 +73,6 @@ def await_arrival(
 
 def _reports() -> tuple[IstiodReport, ...]:
     return reading.reports(wiring.services().cluster.control_planes())
-
-
-def _target_pods(pods: Sequence[Pod], workloads: Collection[WorkloadRef]) -> list[Pod]:
-    """Return the pods to verify: not those that are not ready and belong to a workload that was not, before."""
-    ready_before = record().ready_before
-    return [
-        pod
-        for pod in pods
-        if pod.workload is not None
-        and pod.workload in workloads
-        and (pod.is_ready or ready_before.get(pod.workload, 1) > 0)
-    ]
 
 
 def _missing(seen: Verification, revision: str) -> str:

@@ -19,7 +19,7 @@ from tasks.retrying import PATIENTLY, when_transient
 
 _TICK = timedelta(seconds=2)
 # What is plainly in use and does not change for so long will not go by itself.
-_UNCHANGED = timedelta(seconds=20)
+_UNCHANGED = timedelta(seconds=60)
 
 
 @task(
@@ -39,12 +39,6 @@ def prove_unused(plan: Plan, parameters: UpgradeParameters) -> None:
         _rest(parameters.quiet_period)
         await_unused(plan.old_revision, parameters)
     say(f"nothing uses revision {plan.old_revision} any more")
-
-
-def prove_unused_now(revision: str) -> None:
-    """Look once. Raises RunEndedError naming what uses the revision."""
-    if found := look(revision):
-        raise _in_use(revision, found)
 
 
 def await_unused(

@@ -1,13 +1,14 @@
 """Which failures a task run may try again, and how patiently."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from tasks.adapters.ports import Clock, Guard
+from tasks.adapters.ports import Clock
 from tasks.domain.errors import TransientError
 
 _T = TypeVar("_T")
@@ -24,17 +25,23 @@ async def when_transient(_task: Task[..., object], _run: TaskRun, state: State[o
 
 
 def insist(
-    ask: Callable[[], _T], *, clock: Clock, guard: Guard, every: timedelta = timedelta(seconds=3)
+    ask: Callable[[], _T],
+    *,
+    clock: Clock,
+    check: Callable[[], object],
+    every: timedelta = timedelta(seconds=3),
 ) -> _T:
     """
     Ask until there is an answer, however long that takes.
 
-    For questions whose answer the run cannot go on without and that waiting does not make worse, such as
-    "has anybody voted?". Ends with the process's permission to work.
+    For what the run cannot go on without and that waiting does not make worse, such as "has anybody voted?" or an
+    entry in the journal. Without an answer it ends as soon as `check` says for certain that this process may not go on.
+    A doubt about that ends nothing: who could not renew the Lease for a while may find that it still has it.
     """
     while True:
-        guard.check()
         try:
             return ask()
         except TransientError:
-            clock.sleep(every)
+            with suppress(TransientError):
+                check()
+        clock.sleep(every)

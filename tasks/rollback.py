@@ -1,5 +1,7 @@
 """Undoing a whole run: default and tags first, then namespaces, then the canary itself."""
 
+from functools import partial
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -13,7 +15,7 @@ from tasks.domain.journal import Attempted, Installed, Outcome, RollingBack, Run
 from tasks.domain.parameters import RollbackParameters, UpgradeParameters, parse_json
 from tasks.domain.plan import Plan, decoded
 from tasks.joining import take_for_rollback
-from tasks.journaling import log, note, now, plan, record, say
+from tasks.journaling import log, note, now, patiently, plan, record, say
 from tasks.namespaces import move_back
 from tasks.proxies import await_arrival
 from tasks.retrying import PATIENTLY, when_transient
@@ -21,16 +23,12 @@ from tasks.retrying import PATIENTLY, when_transient
 
 def take_up(parameters: RollbackParameters) -> tuple[Plan, UpgradeParameters]:
     """Stop whoever works for the run, take its Lease, and return its plan and what was asked."""
-    services = wiring.services()
-    found = runs.to_roll_back(services.records.runs(), parameters.run)
+    found = runs.to_roll_back(patiently(wiring.services().records.runs), parameters.run)
     if runs.is_rolled_back(found):
         raise RunEndedError(Outcome.NOTHING_TO_DO, f"run {found.run} has been rolled back already")
     asked = _asked_for(found, parameters)
     _ask_to_stop(found, asked)
     take_for_rollback(found)
-    if record().is_past_return:
-        services.keeper.release()
-        raise RefusedError(f"run {found.run} has begun to uninstall the old revision meanwhile")
     if record().last(RollingBack) is None:
         note(RollingBack(at=now(), requester=parameters.requester))
     return plan(), asked
@@ -38,7 +36,7 @@ def take_up(parameters: RollbackParameters) -> tuple[Plan, UpgradeParameters]:
 
 def _asked_for(found: RunRecord, parameters: RollbackParameters) -> UpgradeParameters:
     """Return the run's own parameters, with this machine's way to the cluster and istioctl."""
-    document = wiring.services().records.plan(found.run)
+    document = patiently(partial(wiring.services().records.plan, found.run))
     if document is None:
         raise RefusedError(f"the plan of run {found.run} is gone from its journal")
     asked = parse_json(decoded(document).parameters)
@@ -53,13 +51,13 @@ def _asked_for(found: RunRecord, parameters: RollbackParameters) -> UpgradeParam
 def _ask_to_stop(found: RunRecord, asked: UpgradeParameters) -> None:
     """Ask the process that works for the run to abort; one that does not hear loses its Lease."""
     services = wiring.services()
-    holding, last = services.leases.holding(), found.last(Attempted)
+    holding, last = patiently(services.leases.holding), found.last(Attempted)
     if holding is None or holding.run != found.run or not holding.process or last is None:
         return
     log(f"asking {holding.process} to stop working for run {found.run}")
-    if last.api != services.api:
-        return
     try:
+        if not services.flow_runs().knows(last.flow_run):
+            return
         row = sign_control(found.run, Answer.ABORT, asked, reason="to be rolled back")
         services.votes().cast(last.flow_run, row)
     except TransientError as error:
@@ -88,11 +86,9 @@ def put_default_back(plan: Plan) -> None:
 )
 def move_namespaces_back(plan: Plan, parameters: UpgradeParameters) -> None:
     """Give every namespace its labels back and its workloads old pods. Safe to repeat."""
-    begun = record().last(RollingBack)
-    at = begun.at if begun else now()
-    for one in move_back(list(record().previous_labels), plan, parameters, at=at):
-        say(one)
-    await_arrival(plan.namespaces, plan.old_revision, parameters)
+    names = list(record().previous_labels)
+    move_back(names, plan, parameters)
+    await_arrival(names, plan.old_revision, parameters)
 
 
 @task(

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from tasks import wiring
 from tasks.approvals import sign_control, sign_vote
-from tasks.domain.approval import Answer, Gate, Row, controls, tally
+from tasks.domain.approval import Answer, Gate, Row, controls, fingerprint, tally
 from tasks.domain.errors import BadInputError, RefusedError
-from tasks.domain.journal import Attempted, RunRecord
+from tasks.domain.journal import Asked, Attempted, RunRecord
 from tasks.domain.parameters import UpgradeParameters, parse_json
 from tasks.domain.plan import decoded
 
@@ -26,14 +26,35 @@ def asked_for(record: RunRecord) -> UpgradeParameters:
 
 def vote(record: RunRecord, gate: Gate, answer: Answer, *, person: str, reason: str = "") -> None:
     """Cast a person's vote for a gate. Raises BadInputError when it would not count."""
-    row = sign_vote(gate, answer, asked_for(record), person=person, reason=reason)
-    _refuse_useless(gate, row, asked_for(record))
+    asked = asked_for(record)
+    key = _key_of(record, gate, asked)
+    row = sign_vote(gate, answer, asked, person=person, reason=reason)
+    _refuse_useless(gate, row, key)
     cast(record, row)
 
 
-def _refuse_useless(gate: Gate, row: Row, parameters: UpgradeParameters) -> None:
+def _key_of(record: RunRecord, gate: Gate | None, parameters: UpgradeParameters) -> bytes:
+    """Return the key to sign with. Raises BadInputError when the run verifies with another one."""
+    reference = parameters.gates.signing_key
+    key = wiring.services().signing_key(reference)
+    if gate is None or gate.key in {"", fingerprint(key)}:
+        return key
+    last = record.last(Attempted)
+    where = f" by process {last.process}" if last and last.process else ""
+    todo = (
+        f"{reference} has to hold the same key here as it does there"
+        if reference
+        else "say it there, copy the signing.key of that machine to this one, or begin runs with "
+        "gates.signing_key, which names a key that all reach"
+    )
+    raise BadInputError(
+        f"your signing key is not the one that run {record.run} verifies with, so what you say would "
+        f"not count; the run is worked for{where}: {todo}"
+    )
+
+
+def _refuse_useless(gate: Gate, row: Row, key: bytes) -> None:
     services = wiring.services()
-    key = services.signing_key(parameters.gates.signing_key)
     refused = tally(gate, [row], key=key, now=services.clock.now()).refused
     if refused:
         raise BadInputError(f"your vote for gate {gate.name} would not count: it {refused[0].why}")
@@ -43,8 +64,9 @@ def control(record: RunRecord, answer: Answer, *, person: str, reason: str = "")
     """Ask a run to hold, resume or abort. Raises BadInputError when that would not count."""
     asked = asked_for(record)
     mine = asked.model_copy(update={"requester": person})
+    last = record.last(Asked)
+    key = _key_of(record, last.gate if last else None, asked)
     row = sign_control(record.run, answer, mine, reason=reason)
-    key = wiring.services().signing_key(asked.gates.signing_key)
     if not controls([row], run=record.run, key=key, policy=asked.gates.policy()):
         raise BadInputError(f"{person} is not an approver of run {record.run}")
     cast(record, row)
@@ -57,13 +79,15 @@ def cast(record: RunRecord, row: Row) -> None:
 
 def attempt(record: RunRecord) -> Attempted:
     """Return the flow run that works for a run. Raises BadInputError if it is in another Prefect."""
-    last, api = record.last(Attempted), wiring.services().api
+    last = record.last(Attempted)
     if last is None:
         raise BadInputError(f"run {record.run} has no flow run yet")
-    if last.api != api:
-        where = last.api or "this person's own Prefect server"
+    # Its address says nothing: a worker reaches the same Prefect by another one.
+    if not wiring.services().flow_runs().knows(last.flow_run):
+        where = last.api or f"the own Prefect server of {last.process or 'somebody else'}"
         raise BadInputError(
-            f"run {record.run} is worked for by {where}; set PREFECT_API_URL accordingly"
+            f"run {record.run} is worked for by flow run {last.flow_run} of {where}, which this "
+            "Prefect does not know; set PREFECT_API_URL accordingly"
         )
     return last
 

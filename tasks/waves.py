@@ -18,10 +18,18 @@ from tasks.domain.errors import (
     UnhealthyError,
     UpgradeError,
 )
-from tasks.domain.journal import Moved, Outcome, WaveFailed, WaveRolledBack
+from tasks.domain.journal import (
+    Moved,
+    Outcome,
+    RunRecord,
+    Settled,
+    WaveFailed,
+    WaveRolledBack,
+)
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Plan, Wave
-from tasks.journaling import note, now, record, say
+from tasks.domain.runs import carried_labels
+from tasks.journaling import note, now, patiently, record, say
 from tasks.namespaces import move_back
 from tasks.proxies import await_arrival
 from tasks.retrying import PATIENTLY, when_transient
@@ -45,7 +53,7 @@ def begin_wave(attempt: Attempt) -> None:
     wiring.services().wave_failed.clear()
     failed, undone = record().last(WaveFailed), record().last(WaveRolledBack)
     if failed is not None and failed.wave == attempt.wave.number:
-        raise _taken_back(attempt, failed) if undone is None else _ended(undone)
+        raise _taken_back(attempt, failed) if undone is None else _ended(attempt, undone)
 
 
 def finish_wave(
@@ -75,7 +83,7 @@ def _error(future: PrefectFuture[Any]) -> BaseException | None:
 
 
 def _gravest(failures: Sequence[BaseException]) -> BaseException:
-    """Return what decides about the wave: a bug, a lost Lease and a stop leave it as it is."""
+    """Return what decides about the wave: a bug, a lost Lease, a stop and an abort leave it as it is."""
     return min(failures, key=_gravity)
 
 
@@ -84,7 +92,7 @@ def _gravity(error: BaseException) -> int:
         return 0
     if isinstance(error, LeaseLostError):
         return 1
-    if isinstance(error, StopRequested):
+    if isinstance(error, StopRequested | RunEndedError):
         return 2
     # One batch fails for itself; the others say that they stopped because of it.
     return 4 if isinstance(error, HaltedError) else 3
@@ -94,23 +102,37 @@ def _taken_back(attempt: Attempt, failed: WaveFailed) -> RunEndedError:
     wiring.services().wave_failed.clear()
     say(f"wave {failed.wave} goes back: {failed.why}", wave=failed.wave)
     try:
-        roll_back_wave.submit(attempt.wave, attempt.plan, attempt.parameters, failed).result()
+        roll_back_wave.submit(attempt.wave, attempt.plan, attempt.parameters).result()
     except (UnhealthyError, RefusedError) as error:
         text = f"wave {failed.wave} failed ({failed.why}), and so did its way back: {error}"
         return RunEndedError(Outcome.STOPPED, text, (_look(attempt),))
     note(WaveRolledBack(at=now(), wave=failed.wave, why=failed.why))
-    return _ended(failed)
+    return _ended(attempt, failed)
 
 
-def _ended(failed: WaveFailed | WaveRolledBack) -> RunEndedError:
-    started = record().started
-    if record().moved_waves or started.predecessor is not None:
-        text = f"wave {failed.wave} was rolled back: {failed.why}; what moved before it stays moved"
+def _ended(attempt: Attempt, failed: WaveFailed | WaveRolledBack) -> RunEndedError:
+    old = attempt.plan.old_revision
+    if (but := _not_on_old(attempt.plan)) is not None:
+        text = f"wave {failed.wave} was rolled back: {failed.why}; {but}"
         todo = "repair what failed and run the same command again, or undo all with `rollback`"
         return RunEndedError(Outcome.STOPPED, text, (todo,))
-    text = f"wave {failed.wave} was rolled back, everything is on {started.old}: {failed.why}"
+    text = f"wave {failed.wave} was rolled back, everything is on {old}: {failed.why}"
     todo = "repair what failed and run the same command again; the canary stays for that"
     return RunEndedError(Outcome.ROLLED_BACK, text, (todo,))
+
+
+def _not_on_old(plan: Plan) -> str | None:
+    """Say what is on the new revision still, by this run or an earlier one; None if nothing is."""
+    known = record()
+    # Before the last wave has moved, only an earlier run can have settled labels.
+    if known.moved_waves or known.of(Settled) or _is_labelled_still(known, plan):
+        return "what moved before it stays moved"
+    return "some of it was left behind" if known.left_behind else None
+
+
+def _is_labelled_still(known: RunRecord, plan: Plan) -> bool:
+    inventory = patiently(wiring.services().cluster.read)
+    return bool(carried_labels(known, inventory, plan.new_revision))
 
 
 def _look(attempt: Attempt) -> str:
@@ -125,12 +147,8 @@ def _look(attempt: Attempt) -> str:
     retry_condition_fn=when_transient,
     cache_policy=NO_CACHE,
 )
-def roll_back_wave(
-    wave: Wave, plan: Plan, parameters: UpgradeParameters, failed: WaveFailed
-) -> None:
+def roll_back_wave(wave: Wave, plan: Plan, parameters: UpgradeParameters) -> None:
     """Give a wave's namespaces their labels and old pods back. Safe to repeat."""
     names = [move.name for move in wave.namespaces]
-    behind = move_back(names, plan, parameters, at=failed.at)
-    for one in behind:
-        say(one, wave=wave.number)
-    await_arrival(wave.namespaces, plan.old_revision, parameters)
+    move_back(names, plan, parameters, wave=wave.number)
+    await_arrival(names, plan.old_revision, parameters)

@@ -40,6 +40,7 @@ from tasks.adapters.webhooks import KubernetesWebhooks
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import ClusterAccess
 from tasks.domain.revision import Version
+from tasks.places import Places
 from tasks.settings import Settings
 
 IstioctlFinder = Callable[[list[str], Version], Istioctl]
@@ -67,6 +68,9 @@ class Services:
     signing_key: Callable[[str | None], bytes]
     # Set when one batch of a wave has failed: the others begin nothing new.
     wave_failed: Event = field(default_factory=Event)
+    places: Places = field(
+        default_factory=Places
+    )  # for the batches of a wave that work side by side
 
 
 _services: ContextVar[Services] = ContextVar("services")

@@ -125,16 +125,20 @@ class FakeRecords:
     def __init__(self, *records: RunRecord) -> None:
         self._entries = {one.run: list(one.entries) for one in records}
         self._plans: dict[str, bytes] = {}
+        self.is_away: Callable[[], bool] = _never  # whether the API server does not answer now
 
     def runs(self) -> Sequence[RunRecord]:
+        self._answer()
         return tuple(self.run(one) for one in self._entries)
 
     def run(self, run: str) -> RunRecord:
+        self._answer()
         if run not in self._entries:
             raise BadInputError(f"there is no run {run}")
         return RunRecord(run=run, entries=tuple(self._entries[run]))
 
     def append(self, run: str, entry: Entry) -> None:
+        self._answer()
         entries = self._entries.setdefault(run, [])
         if entries[-1:] != [entry]:
             entries.append(entry)
@@ -144,7 +148,12 @@ class FakeRecords:
             raise RefusedError(f"run {run} has another plan already")
 
     def plan(self, run: str) -> bytes | None:
+        self._answer()
         return self._plans.get(run)
+
+    def _answer(self) -> None:
+        if self.is_away():
+            raise TransientError("the API server does not answer")
 
 
 class FakeNamespaceState:
@@ -197,6 +206,204 @@ class FakeCluster:
 
     def events(self, workload: WorkloadRef) -> Sequence[str]:
         return self.warnings.get(workload, ())
+
+
+class FakeMesh:
+    """
+    A cluster that does what is asked of it: restarted workloads have new pods at once.
+
+    Pods get the proxy that their namespace's labels ask for. What is watched falls behind by as many
+    waits as `lag` says.
+    """
+
+    def __init__(self, clock: FakeClock, start: Inventory) -> None:
+        self.now = start
+        self.lag = 0
+        self.unready: dict[WorkloadRef, int] = {}  # so many of their new pods are never ready
+        self.stuck: set[WorkloadRef] = set()  # they keep the pods that they have
+        self.outside: set[WorkloadRef] = set()  # no injector takes their pods
+        self.refused: set[str] = set()  # namespaces that may not be changed
+        self.unreachable: set[WorkloadRef] = set()  # no answer when they are to be restarted
+        self.warnings: dict[WorkloadRef, Sequence[str]] = {}
+        self.restarts: list[tuple[WorkloadRef, str]] = []
+        self.clock = clock
+        self._made = 0
+
+    # what the `Cluster` port asks for
+
+    def read(self) -> Inventory:
+        return self.now
+
+    def control_planes(self) -> Sequence[ControlPlane]:
+        return self.now.control_planes
+
+    def namespace(self, name: str) -> Namespace:
+        found = self.now.namespace(name)
+        if found is None:
+            raise RefusedError(f"there is no namespace {name}")
+        return found
+
+    @contextmanager
+    def watching(self, namespaces: Collection[str]) -> Generator["FakePicture"]:
+        yield FakePicture(self, namespaces)
+
+    def events(self, workload: WorkloadRef) -> Sequence[str]:
+        return self.warnings.get(workload, ())
+
+    # what happens in it
+
+    def workload(self, of: WorkloadRef) -> Workload:
+        return next(one for one in self.now.workloads if one.ref == of)
+
+    def pods(self, of: WorkloadRef) -> list[Pod]:
+        return [one for one in self.now.pods if one.workload == of]
+
+    def revisions(self, of: WorkloadRef) -> set[str | None]:
+        return {one.revision for one in self.pods(of)}
+
+    def change(self, of: WorkloadRef, **changes: object) -> None:
+        """Let fields of a workload have other values."""
+        self.now = msgspec.structs.replace(
+            self.now,
+            workloads=tuple(
+                msgspec.structs.replace(one, **changes) if one.ref == of else one
+                for one in self.now.workloads
+            ),
+        )
+
+    def relabel(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Set labels of a namespace; None removes one."""
+        old = self.namespace(name)
+        said = {key: value for key, value in {**old.labels, **labels}.items() if value is not None}
+        new = msgspec.structs.replace(old, labels=said)
+        self.now = msgspec.structs.replace(
+            self.now, namespaces=tuple(new if one is old else one for one in self.now.namespaces)
+        )
+
+    def injects(self, namespace: str, of: WorkloadRef | None = None) -> str | None:
+        """Return whose proxy a pod made now would get."""
+        if of in self.outside:
+            return None
+        return self.now.effective_revision(self.namespace(namespace))
+
+    def restart(self, of: WorkloadRef) -> None:
+        """Give a workload the pods that it would have, were it made now."""
+        generation = self.workload(of).generation + 1
+        self.change(of, generation=generation, observed_generation=generation)
+        if of in self.stuck:
+            self.change(of, is_stalled=True, failure="it timed out progressing")
+            return
+        wanted, unready = self.workload(of).replicas, self.unready.get(of, 0)
+        made = tuple(
+            Pod(
+                namespace=of.namespace,
+                name=f"{of.name}-{self._next()}",
+                uid=f"uid-{self._made}",
+                revision=self.injects(of.namespace, of),
+                workload=of,
+                is_ready=number >= unready,
+            )
+            for number in range(wanted)
+        )
+        kept = tuple(one for one in self.now.pods if one.workload != of)
+        self.now = msgspec.structs.replace(self.now, pods=(*kept, *made))
+        is_stalled = unready == wanted
+        failure = "it timed out progressing" if is_stalled else None
+        self.change(of, ready=wanted - unready, is_stalled=is_stalled, failure=failure)
+
+    def _next(self) -> int:
+        self._made += 1
+        return 100 + self._made
+
+
+class FakePicture:
+    """What somebody sees who watches namespaces of a `FakeMesh`; waiting takes its time."""
+
+    def __init__(self, mesh: FakeMesh, names: Collection[str]) -> None:
+        self._mesh = mesh
+        self._names = names
+        self._seen = mesh.now
+        self._coming: list[Inventory] = []
+
+    @property
+    def workloads(self) -> Mapping[WorkloadRef, Workload]:
+        return {one.ref: one for one in self._seen.workloads if one.ref.namespace in self._names}
+
+    @property
+    def pods(self) -> Sequence[Pod]:
+        return [one for one in self._seen.pods if one.namespace in self._names]
+
+    def wait(self, timeout: timedelta) -> None:
+        self._mesh.clock.sleep(timeout)
+        self._coming.append(self._mesh.now)
+        if len(self._coming) > self._mesh.lag:
+            self._seen = self._coming.pop(0)
+
+
+class FakeChanges:
+    """Changes of a `FakeMesh`."""
+
+    def __init__(self, mesh: FakeMesh) -> None:
+        self._mesh = mesh
+
+    def label_namespace(
+        self, name: str, *, labels: Mapping[str, str | None], annotations: Mapping[str, str | None]
+    ) -> None:
+        self._refuse(name)
+        self._mesh.relabel(name, labels)
+
+    def restart(self, workload: WorkloadRef, *, at: str) -> int:
+        self._refuse(workload.namespace)
+        if workload in self._mesh.unreachable:
+            raise TransientError("no answer")
+        if (workload, at) not in self._mesh.restarts:
+            self._mesh.restarts.append((workload, at))
+            self._mesh.restart(workload)
+        return self._mesh.workload(workload).generation
+
+    def delete_pod(self, pod: Pod) -> None:
+        raise AssertionError("nobody was to delete a pod")
+
+    def _refuse(self, namespace: str) -> None:
+        if namespace in self._mesh.refused:
+            raise RefusedError(f"a policy forbids changes in {namespace}")
+
+
+class FakeAdmission:
+    """Answers for the injectors of a `FakeMesh`."""
+
+    def __init__(self, mesh: FakeMesh) -> None:
+        self._mesh = mesh
+        self.refuses: dict[WorkloadRef, str] = {}
+
+    def injected_by(
+        self,
+        namespace: str,
+        *,
+        template_of: WorkloadRef | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> str | None:
+        if template_of in self.refuses:
+            raise RefusedError(self.refuses[template_of])
+        return self._mesh.injects(namespace, template_of)
+
+    def validates(self, namespace: str) -> None:
+        return None
+
+
+class FakeConnections:
+    """Istiods of a `FakeMesh`: each knows the ready pods of its revision, except those cut off."""
+
+    def __init__(self, mesh: FakeMesh) -> None:
+        self.cut_off: set[WorkloadRef] = set()
+        self._mesh = mesh
+
+    def proxies(self, istiod: IstiodPod) -> tuple[Proxy, ...]:
+        return tuple(
+            proxy(one, istiod)
+            for one in self._mesh.now.pods
+            if one.revision == istiod.revision and one.is_ready and one.workload not in self.cut_off
+        )
 
 
 class FakeIstiods:
@@ -255,6 +462,9 @@ class FakeFlowRuns:
     def state(self, flow_run: str) -> str:
         return self.flow_run(flow_run).state_type
 
+    def knows(self, flow_run: str) -> bool:
+        return flow_run in self.known
+
     def flow_run(self, flow_run: str) -> FlowRunInfo:
         if flow_run not in self.known:
             raise BadInputError(f"there is no flow run {flow_run}")
@@ -296,8 +506,10 @@ def _unexpected(name: str) -> Any:  # noqa: ANN401 - it stands for any port
 
 def services(
     *,
-    cluster: FakeCluster | None = None,
-    istiods: FakeIstiods | None = None,
+    cluster: FakeCluster | FakeMesh | None = None,
+    admission: FakeAdmission | None = None,
+    changes: FakeChanges | None = None,
+    istiods: FakeIstiods | FakeConnections | None = None,
     records: FakeRecords | None = None,
     votes: FakeVotes | None = None,
     flow_runs: FakeFlowRuns | None = None,
@@ -310,8 +522,8 @@ def services(
     leases = leases or FakeLeases(clock)
     return wiring.Services(
         cluster=cluster or _unexpected("cluster"),
-        admission=_unexpected("admission"),
-        changes=_unexpected("changes"),
+        admission=admission or _unexpected("admission"),
+        changes=changes or _unexpected("changes"),
         webhooks=_unexpected("webhooks"),
         access=_unexpected("access"),
         records=records or FakeRecords(),

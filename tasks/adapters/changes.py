@@ -24,7 +24,16 @@ class _Object(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
+class _Generation(msgspec.Struct, frozen=True):
+    generation: int = 0
+
+
+class _Changed(msgspec.Struct, frozen=True):
+    metadata: _Generation
+
+
 _object: Final = msgspec.json.Decoder(_Object)
+_changed: Final = msgspec.json.Decoder(_Changed)
 
 
 class KubernetesChanges:
@@ -44,13 +53,15 @@ class KubernetesChanges:
         metadata = {"labels": dict(labels), "annotations": dict(annotations)}
         self._patch(f"/api/v1/namespaces/{segment(name)}", {"metadata": metadata})
 
-    def restart(self, workload: WorkloadRef, *, at: str) -> None:
-        """Make a workload replace its pods."""
+    def restart(self, workload: WorkloadRef, *, at: str) -> int:
+        """Make a workload replace its pods. Returns its generation with the change."""
         if workload.kind not in MOVABLE:
             raise RefusedError(
                 f"{workload} cannot be restarted: its kind does not replace its pods"
             )
-        self._patch(workload_path(workload), {"spec": _restarting(workload.kind, at)})
+        path = workload_path(workload)
+        answer = self._patch(path, {"spec": _restarting(workload.kind, at)})
+        return decoded(answer, _changed, path=path).metadata.generation
 
     def delete_pod(self, pod: Pod) -> None:
         """Delete this pod, by uid."""
@@ -73,8 +84,9 @@ class KubernetesChanges:
         found = self._api.get_or_none(path)
         return found is not None and decoded(found, _object, path=path).metadata.uid == uid
 
-    def _patch(self, path: str, patch: Mapping[str, object]) -> None:
-        self._api.write("PATCH", path, msgspec.json.encode(patch), content_type=MERGE_PATCH)
+    def _patch(self, path: str, patch: Mapping[str, object]) -> bytes:
+        body = msgspec.json.encode(patch)
+        return self._api.write("PATCH", path, body, content_type=MERGE_PATCH)
 
 
 def _restarting(kind: Kind, at: str) -> Mapping[str, object]:

@@ -4,6 +4,9 @@ The Lease as a permission: who holds it may change the cluster.
 A holder renews every few seconds, and stops by itself when it cannot. It believes in its own hold
 only for two thirds of the Lease's duration after the last renewal that the API server confirmed, so
 that it has stopped before anybody else may start.
+
+Whoever wants to follow a holder watches the Lease stay as it is for its whole duration. The times
+written in it are not looked at: they come from another machine's clock.
 """
 
 import threading
@@ -18,8 +21,7 @@ from tasks.domain.journal import Holding
 DURATION = timedelta(seconds=30)
 _RENEW_EVERY = 5.0
 _BELIEVE_FOR = DURATION.total_seconds() * 2 / 3
-# Two renewals that a living holder would have made.
-_WATCH_FOR = timedelta(seconds=11)
+_TICK = timedelta(seconds=1)
 
 
 class LeaseKeeper:
@@ -40,6 +42,11 @@ class LeaseKeeper:
         """Make every later `check` raise StopRequested; work ends at its next safe point."""
         self._stopping.set()
 
+    def check_stop(self) -> None:
+        """Return unless somebody asked this process to stop. Raises StopRequested."""
+        if self._stopping.is_set():
+            raise StopRequested("stopped at a safe point; the same command goes on from here")
+
     @property
     def is_held(self) -> bool:
         """Whether the last confirmed renewal is young enough to act on."""
@@ -56,8 +63,7 @@ class LeaseKeeper:
         Raises LeaseLostError when somebody else has the Lease, TransientError while nobody can
         tell, and StopRequested.
         """
-        if self._stopping.is_set():
-            raise StopRequested("stopped at a safe point; the same command goes on from here")
+        self.check_stop()
         if self._run is not None and not self._is_lost and not self.is_held:
             raise TransientError(
                 "this process could not renew the cluster's Lease for a while, so it waits"
@@ -85,38 +91,40 @@ class LeaseKeeper:
 
     def _take(self, run: str, may_take: Callable[[Holding], bool]) -> None:
         while True:
-            if self._stopping.is_set():
-                raise StopRequested("stopped while waiting for the cluster's Lease")
-            holding = self._leases.holding()
-            if holding is not None and holding.run:
-                if not may_take(holding):
-                    raise RefusedError(_taken(holding))
-                if holding.process:
-                    self._wait_for_lapse(holding)
-            asked = time.monotonic()
-            if self._leases.take(run=run, process=self._process, duration=DURATION, over=holding):
-                self._confirmed = asked
-                return
+            self.check_stop()
+            try:
+                if self._is_taken(run, may_take):
+                    return
+            except TransientError:
+                # The run is to outlast an API server that is away. A watch begins anew.
+                self._clock.sleep(_TICK)
+
+    def _is_taken(self, run: str, may_take: Callable[[Holding], bool]) -> bool:
+        holding = self._leases.holding()
+        if holding is not None and holding.run:
+            if not may_take(holding):
+                raise RefusedError(_taken(holding))
+            # It is ours if the answer to an earlier attempt to take it was lost.
+            if holding.process not in {"", self._process}:
+                self._wait_for_lapse(holding)
+        asked = time.monotonic()
+        if not self._leases.take(run=run, process=self._process, duration=DURATION, over=holding):
+            return False
+        self._confirmed = asked
+        return True
 
     def _wait_for_lapse(self, first: Holding) -> None:
         """Return when the holder has stopped renewing; raise RefusedError when it lives."""
         waited = timedelta()
-        step = timedelta(seconds=1)
-        while waited < _WATCH_FOR or not (self._has_lapsed(first) or waited >= DURATION):
-            if self._stopping.is_set():
-                raise StopRequested("stopped while waiting for the cluster's Lease")
-            self._clock.sleep(step)
-            waited += step
+        while waited < max(DURATION, timedelta(seconds=first.duration_seconds)):
+            self._clock.sleep(_TICK)
+            waited += _TICK
+            self.check_stop()
             now = self._leases.holding()
             if now is None or now.run != first.run or not now.process:
                 return
             if now.version != first.version:
                 raise RefusedError(_taken(now))
-
-    def _has_lapsed(self, holding: Holding) -> bool:
-        if holding.renewed_at is None:
-            return True
-        return self._clock.now() - holding.renewed_at > timedelta(seconds=holding.duration_seconds)
 
     def _renew(self, run: str) -> None:
         while not self._over.wait(_RENEW_EVERY):

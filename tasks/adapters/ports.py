@@ -109,9 +109,9 @@ class Changes(Protocol):
         """Set labels and annotations in one patch; None removes one."""
         ...
 
-    def restart(self, workload: WorkloadRef, *, at: str) -> None:
+    def restart(self, workload: WorkloadRef, *, at: str) -> int:
         """
-        Make a workload replace its pods.
+        Make a workload replace its pods. Returns its generation with the change.
 
         The same `at` (RFC 3339) twice changes nothing the second time.
         """
@@ -282,6 +282,15 @@ class FlowRuns(Protocol):
 
     def flow_run(self, flow_run: str) -> FlowRunInfo:
         """Return a flow run as it is now. Raises BadInputError for one that is not there."""
+        ...
+
+    def knows(self, flow_run: str) -> bool:
+        """
+        Whether this Prefect has a flow run.
+
+        The one way to tell whether two addresses lead to the same Prefect: a worker and a laptop
+        often reach it by different ones.
+        """
         ...
 
     def resume(self, flow_run: str) -> bool:

@@ -171,6 +171,13 @@ class PrefectApi:
             deployment_id=run.deployment_id,
         )
 
+    def knows(self, flow_run: str) -> bool:
+        response = self._send("GET", f"/flow_runs/{_run_id(flow_run)}")
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return False
+        self._decode(self._expected(response), _FlowRun)
+        return True
+
     def state(self, flow_run: str) -> str:
         return self.flow_run(flow_run).state_type
 

@@ -97,6 +97,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     requester: str
     policy: Policy = Policy()
+    key: str = ""  # fingerprint of the one that votes are verified with; empty: not recorded
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +158,11 @@ def _signature(vote: Vote, key: bytes) -> str:
             "random bytes"
         )
     return hmac.new(key, msgspec.json.encode(vote, order="sorted"), hashlib.sha256).hexdigest()
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what tells one key from another and gives neither away."""
+    return hmac.new(key, b"istio-canary signing key", hashlib.sha256).hexdigest()[:16]
 
 
 def verified(row: Row, *, key: bytes) -> Vote | Refused:

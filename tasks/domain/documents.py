@@ -38,7 +38,7 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One run, as `status` shows it."""
 
     run: str
-    state: str  # Running, Waiting, Parked, Lapsed, Finished
+    state: str  # Running, Waiting, Held, Parked, Lapsed, Finished
     target: str
     revision: str
     old: str | None

@@ -129,11 +129,24 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True, tag="labelled"):
 
 
 class Restarting(msgspec.Struct, frozen=True, kw_only=True, tag="restarting"):
-    """A workload is about to be restarted, and how many of its pods were ready."""
+    """
+    A workload is about to be restarted, and how many of its pods were ready.
+
+    Its time marks the restart: whoever repeats it says the same again, and restarts nothing twice.
+    """
 
     at: datetime
     workload: WorkloadRef
     ready: int
+
+
+class LeftBehind(msgspec.Struct, frozen=True, kw_only=True, tag="left-behind"):
+    """A workload that was not healthy before did not come up, and stays as it is."""
+
+    at: datetime
+    workload: WorkloadRef
+    why: str
+    wave: int | None = None  # None: when the whole run was undone
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
@@ -153,7 +166,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True, tag="moved"):
 
 
 class WaveFailed(msgspec.Struct, frozen=True, kw_only=True, tag="wave-failed"):
-    """A wave failed and is being rolled back. Its time marks the restarts of the way back."""
+    """A wave failed and is being rolled back: from here on, restarts are the way back's."""
 
     at: datetime
     wave: int
@@ -202,7 +215,7 @@ class Uninstalling(msgspec.Struct, frozen=True, kw_only=True, tag="uninstalling"
 
 
 class RollingBack(msgspec.Struct, frozen=True, kw_only=True, tag="rolling-back"):
-    """Somebody wants the whole run undone. Its time marks the restarts of the way back."""
+    """Somebody wants the whole run undone: from here on, restarts are the way back's."""
 
     at: datetime
     requester: str
@@ -228,6 +241,7 @@ Entry = (
     | Installed
     | Labelled
     | Restarting
+    | LeftBehind
     | Step
     | Moved
     | WaveFailed
@@ -301,6 +315,30 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         found: dict[WorkloadRef, int] = {}
         for entry in self.of(Restarting):
             found.setdefault(entry.workload, entry.ready)
+        return found
+
+    @property
+    def restarts(self) -> dict[WorkloadRef, datetime]:
+        """When each workload was first to be restarted since the run last turned round or ended."""
+        found: dict[WorkloadRef, datetime] = {}
+        for entry in self.entries:
+            if isinstance(entry, WaveFailed | RollingBack | Finished):
+                found.clear()
+            elif isinstance(entry, Restarting):
+                found.setdefault(entry.workload, entry.at)
+        return found
+
+    @property
+    def left_behind(self) -> dict[WorkloadRef, LeftBehind]:
+        """What stays as it is for now; a way back begins anew for what it takes back."""
+        found: dict[WorkloadRef, LeftBehind] = {}
+        for entry in self.entries:
+            if isinstance(entry, RollingBack | Finished):
+                found.clear()
+            elif isinstance(entry, WaveFailed):
+                found = {ref: one for ref, one in found.items() if one.wave != entry.wave}
+            elif isinstance(entry, LeftBehind):
+                found[entry.workload] = entry
         return found
 
     @property

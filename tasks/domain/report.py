@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tasks.domain.approval import is_held
 from tasks.domain.documents import (
     AuditReport,
     Examined,
@@ -17,7 +18,16 @@ from tasks.domain.documents import (
 )
 from tasks.domain.findings import Finding, blocking
 from tasks.domain.inventory import Inventory, IstiodReport
-from tasks.domain.journal import Decided, Holding, Moved, Outcome, RunRecord, Settled, Step
+from tasks.domain.journal import (
+    Controlled,
+    Decided,
+    Holding,
+    Moved,
+    Outcome,
+    RunRecord,
+    Settled,
+    Step,
+)
 from tasks.domain.plan import NamespaceMove, Plan, digest
 from tasks.domain.verification import Verification, count_by_revision
 
@@ -180,6 +190,26 @@ def run_report(record: RunRecord) -> RunReport | None:
     )
 
 
+def left_behind_todo(record: RunRecord) -> tuple[str, ...]:
+    """Return what people still have to do for workloads that stayed as they were."""
+    return tuple(
+        f"{one.workload} was not healthy before and was left behind ({one.why}): "
+        "repair it, then restart it"
+        for one in record.left_behind.values()
+    )
+
+
+def next_steps(record: RunRecord) -> tuple[str, ...]:
+    """Return what people can do about a run that stopped in between, whatever stopped it."""
+    look = "look at what is said above, and at `istio-canary audit` for who is where"
+    if record.attempt_is_rollback:
+        return (look, f"then `istio-canary rollback {record.run}` goes on from there")
+    again = "then the same upgrade command goes on from there"
+    if record.is_past_return:
+        return (look, f"{again}; there is no way back any more")
+    return (look, again, f"or take everything back: `istio-canary rollback {record.run}`")
+
+
 def state_report(name: str, message: str) -> RunReport:
     """
     Return what a flow run's last state says of a run that never got a journal.
@@ -259,15 +289,17 @@ def _state(record: RunRecord, holding: Holding | None, *, now: datetime) -> str:
         return "Finished"
     if holding is None or holding.run != record.run:
         return "Lapsed"
+    if holding.process and has_lapsed(holding, now=now):
+        return "Lapsed"
+    if is_held(entry.vote for entry in record.of(Controlled)):
+        return "Held"
     if not holding.process:
         return "Parked"
-    if has_lapsed(holding, now=now):
-        return "Lapsed"
     return "Waiting" if record.open_gate else "Running"
 
 
 def has_lapsed(holding: Holding, *, now: datetime) -> bool:
-    """Whether the process that holds the Lease has not renewed it for its full duration."""
+    """Whether the Lease seems to have lapsed; for showing only, as it compares two clocks."""
     if holding.renewed_at is None:
         return True
     return now - holding.renewed_at > timedelta(seconds=holding.duration_seconds)

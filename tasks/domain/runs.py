@@ -6,7 +6,7 @@ import msgspec
 
 from tasks.domain.errors import BadInputError, RefusedError
 from tasks.domain.inventory import Inventory
-from tasks.domain.journal import Installed, Outcome, Planned, RunRecord
+from tasks.domain.journal import Installed, Outcome, Planned, RunRecord, Settled
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import injection_labels
 from tasks.domain.revision import REVISION_LABEL
@@ -96,9 +96,27 @@ def carried_labels(
     }
 
 
+def settled_labels(earlier: RunRecord | None, inventory: Inventory) -> dict[str, Mapping[str, str]]:
+    """
+    Return what namespaces said before an earlier run that moved them, and say again.
+
+    Their proxies are on the canary by way of the default or a tag: undoing has to restart them.
+    """
+    if earlier is None:
+        return {}
+    settled = {entry.namespace for entry in earlier.of(Settled)}
+    return {
+        name: previous
+        for name, previous in earlier.previous_labels.items()
+        if name in settled
+        and (namespace := inventory.namespace(name)) is not None
+        and injection_labels(namespace.labels) == dict(previous)
+    }
+
+
 def to_roll_back(records: Sequence[RunRecord], wanted: str | None) -> RunRecord:
     """
-    Return the run to undo: the one named, else the newest.
+    Return the run to undo: the newest, or one that no later run has built upon.
 
     Raises BadInputError or RefusedError with the reason.
     """
@@ -112,12 +130,38 @@ def to_roll_back(records: Sequence[RunRecord], wanted: str | None) -> RunRecord:
                 "  ", " "
             )
         )
-    if chosen.is_past_return:
+    refuse_past_return(chosen)
+    if (later := _built_upon(chosen, records)) is not None:
         raise RefusedError(
-            f"run {chosen.run} has begun to uninstall revision {chosen.started.old}, "
-            "so there is no way back; finish it with the same upgrade command"
+            f"run {chosen.run} was followed by run {later.run}, which takes back what those before it "
+            f"left as well: `istio-canary rollback {later.run}`"
         )
     return chosen
+
+
+def _built_upon(run: RunRecord, records: Sequence[RunRecord]) -> RunRecord | None:
+    """Return the newest later run that went on with what this one left, None if there is none."""
+    names = [one.run for one in records]
+    later = records[names.index(run.run) + 1 :]
+    return next(
+        (
+            one
+            for one in reversed(later)
+            if one.of(Planned)
+            and not is_rolled_back(one)
+            and (one.started.revision == run.started.revision or bool(one.of(Installed)))
+        ),
+        None,
+    )
+
+
+def refuse_past_return(run: RunRecord) -> None:
+    """Raise RefusedError if a run has begun to uninstall what a rollback would go back to."""
+    if run.is_past_return:
+        raise RefusedError(
+            f"run {run.run} has begun to uninstall revision {run.started.old}, "
+            "so there is no way back; finish it with the same upgrade command"
+        )
 
 
 def is_rolled_back(run: RunRecord) -> bool:

@@ -5,11 +5,19 @@ What Kubernetes says of the pods is joined with what every istiod says. Neither 
 alone, and what an istiod did not say counts as not arrived.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from tasks.domain.inventory import IstiodReport, Pod, Proxy
+from tasks.domain.inventory import (
+    IstiodReport,
+    Pod,
+    Proxy,
+    Workload,
+    WorkloadRef,
+    pods_by_workload,
+)
+from tasks.domain.rollout import ready
 
 # Every Envoy asks for these two; the others only when it has something to ask for.
 _ALWAYS = ("CDS", "LDS")
@@ -32,6 +40,40 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     def is_complete(self) -> bool:
         """Whether every proxy has arrived."""
         return not self.problems
+
+
+def to_verify(
+    pods: Sequence[Pod],
+    workloads: Mapping[WorkloadRef, Workload],
+    *,
+    revision: str,
+    ready_before: Mapping[WorkloadRef, int],
+    left_behind: Collection[WorkloadRef],
+) -> list[Pod]:
+    """
+    Return the pods whose proxies have to arrive: those of the workloads that the run has begun.
+
+    What was not wholly ready before may have as many pods that are not ready, and what was left
+    behind may have pods of another revision. A pod that is ready without a sidecar may be nowhere.
+    """
+    chosen: list[Pod] = []
+    for ref, found in sorted(pods_by_workload(pods).items()):
+        if ref not in ready_before:
+            continue
+        stays = ref in left_behind
+        was_ill = stays or _was_ill(workloads.get(ref), found, ready_before[ref])
+        chosen += [
+            pod
+            for pod in found
+            if not (was_ill and not pod.is_ready)
+            and not (stays and pod.revision not in {None, revision})
+        ]
+    return chosen
+
+
+def _was_ill(workload: Workload | None, pods: Sequence[Pod], ready_before: int) -> bool:
+    is_known = workload is not None and ready_before < workload.replicas
+    return is_known and ready(pods) >= ready_before
 
 
 def verify(pods: Sequence[Pod], reports: Sequence[IstiodReport], *, revision: str) -> Verification:

@@ -125,6 +125,7 @@ def test_a_run_is_started_with_parameters_that_fit(
     assert not api.has_deployment("upgrade/nothing")
     started = api.start(deployment, {"to": "1.29.1"})
     assert api.state(started) == "SCHEDULED"
+    assert api.knows(started)
     assert raw.get(f"flow_runs/{started}").json()["parameters"] == {"to": "1.29.1"}
     with pytest.raises(BadInputError, match="do not fit"):
         api.start(deployment, {"to": 1})
@@ -161,6 +162,7 @@ def test_what_belongs_to_no_run_is_refused(api: PrefectApi) -> None:
     with pytest.raises(RefusedError, match="404"):
         api.cast(NOBODY, Row(key="vote-start-1", value=""))
     assert not api.rows(NOBODY)
+    assert not api.knows(NOBODY)
 
 
 def test_a_suspended_run_is_resumed_by_one_of_many(

@@ -7,7 +7,9 @@ where they point.
 """
 
 import json
+import time
 from collections.abc import Collection
+from datetime import datetime
 
 from tests.mesh.kubectl import Json, Kubectl
 from tests.mesh.waiting import until
@@ -20,6 +22,8 @@ _NAMED_BY_REVISION = (
     "deployments,services,serviceaccounts,configmaps,roles,rolebindings,pods,poddisruptionbudgets"
 )
 _CLUSTER_WIDE = f"clusterroles,clusterrolebindings,{INJECTORS},{VALIDATORS}"
+# Every install labels it with its own revision, and no uninstall takes it: it belongs to all.
+_SHARED = "ServiceAccount/istio-reader-service-account"
 
 
 def name_of(item: Json) -> str:
@@ -117,6 +121,18 @@ def control_planes(kubectl: Kubectl) -> set[str]:
     return {istiod["metadata"]["labels"]["istio.io/rev"] for istiod in found}
 
 
+def minutes_up(kubectl: Kubectl) -> float:
+    """Return for how many minutes the youngest istiod's container has run."""
+    istiods = kubectl.items("pods", namespace=SYSTEM, selector="app=istiod")
+    begun = [
+        datetime.fromisoformat(one["state"]["running"]["startedAt"])
+        for istiod in istiods
+        for one in istiod["status"].get("containerStatuses", [])
+        if "running" in one["state"]
+    ]
+    return (time.time() - max(one.timestamp() for one in begun)) / 60 if begun else 0
+
+
 def targets(kubectl: Kubectl, kind: str) -> dict[str, set[str]]:
     """Return the Services that each webhook configuration of a kind calls."""
     return {
@@ -187,7 +203,7 @@ def leftovers(kubectl: Kubectl, revision: str) -> list[str]:
     if revision != "default":
         leases = map(name_of, kubectl.items("leases", namespace=SYSTEM))
         found += [f"Lease/{name}" for name in leases if name.endswith(f"-{revision}")]
-    return sorted(set(found))
+    return sorted(set(found) - {_SHARED})
 
 
 def labels(kubectl: Kubectl, namespace: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ def wait_for(kubectl: Kubectl, **pods: int) -> None:
         judge.wait_until_on(kubectl, OLD_REVISION, name, count=count)
 
 
-def test_in_the_first_wave_everything_is_on_the_old_revision_again(
+def test_point_5_in_the_first_wave_everything_is_on_the_old_revision_again(
     kubectl: Kubectl, product: Product
 ) -> None:
     bad(kubectl, "bad")
@@ -72,7 +72,7 @@ def test_in_the_first_wave_everything_is_on_the_old_revision_again(
     judge.assert_default_is(kubectl, OLD_REVISION)
 
 
-def test_in_the_second_wave_the_first_stays_moved_though_not_all_of_it_was_ever_ready(
+def test_point_5_in_the_second_wave_the_first_stays_moved_though_not_all_of_it_was_ever_ready(
     kubectl: Kubectl, product: Product
 ) -> None:
     bad(kubectl, "bad")

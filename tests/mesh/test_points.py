@@ -110,7 +110,11 @@ def test_point_9_an_uninstall_that_would_take_something_else_along_is_refused(
     kubectl: Kubectl, product: Product
 ) -> None:
     shop(kubectl)
-    labels = {"istio.io/rev": OLD_REVISION, "operator.istio.io/component": "Pilot"}
+    labels = {  # what istioctl chooses by, in every namespace
+        "istio.io/rev": OLD_REVISION,
+        "operator.istio.io/component": "Pilot",
+        "install.operator.istio.io/owning-resource-namespace": judge.SYSTEM,
+    }
     precious = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

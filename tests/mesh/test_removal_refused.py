@@ -12,7 +12,7 @@ from tests.mesh import judge, manifests, rights
 from tests.mesh.cluster import NEW_REVISION, OLD_REVISION
 from tests.mesh.kubectl import Json, Kubectl
 from tests.mesh.product import DONE, STOPPED, Ended, Product, Running
-from tests.mesh.waiting import pause, until
+from tests.mesh.waiting import until
 
 pytestmark = pytest.mark.mesh
 
@@ -79,6 +79,7 @@ def test_point_2_while_an_istiod_cannot_be_read_or_has_just_started_nothing_is_r
     somebody = replace(product, mesh=replace(product.mesh, kubectl=theirs))
     parameters = product.parameters(timeouts={"removal_seconds": 15})
     begin = partial(somebody.start_upgrade, "--gates", "uninstall", parameters=parameters)
+    until(lambda: judge.minutes_up(kubectl) >= 1, what="the old istiod is believed", seconds=90)
 
     refused = at_the_last_gate(somebody, begin(), partial(add_a_silent_istiod, kubectl))
     assert "istiod-silent" in refused.exited(STOPPED).story
@@ -94,7 +95,8 @@ def test_point_2_while_an_istiod_cannot_be_read_or_has_just_started_nothing_is_r
     ended = at_the_last_gate(somebody, begin(), partial(restart_old_istiod, kubectl))
     if ended.code == STOPPED:  # fifteen seconds do not suffice for the proof: an answer as well
         assert_old_is_there(kubectl)
-        ended = at_the_last_gate(somebody, begin(), lambda: pause(60))
+        until(lambda: judge.minutes_up(kubectl) >= 1, what="it is believed again", seconds=90)
+        ended = at_the_last_gate(somebody, begin(), lambda: None)
     ended.exited(DONE)
     assert time.monotonic() - began >= 60, "an istiod that has just started proves nothing"
     assert_old_is_gone(kubectl)

@@ -55,7 +55,7 @@ def roll_back(product: Product) -> Ended:
     return ended.exited(ended.code)
 
 
-def test_rollback_after_the_first_wave(kubectl: Kubectl, product: Product) -> None:
+def test_point_7_rollback_after_the_first_wave(kubectl: Kubectl, product: Product) -> None:
     before = settle(kubectl)
     running = product.start_upgrade("--wave", "first", "--gates", "wave")
     product.waiting_at("wave-2", running)
@@ -75,7 +75,7 @@ def test_rollback_after_the_first_wave(kubectl: Kubectl, product: Product) -> No
     ],
     indirect=True,
 )
-def test_rollback_after_the_default_has_moved(mesh: Mesh, product: Product) -> None:
+def test_point_7_rollback_after_the_default_has_moved(mesh: Mesh, product: Product) -> None:
     kubectl = mesh.kubectl
     before = settle(kubectl)
     product.upgrade("--keep-old").exited(DONE)

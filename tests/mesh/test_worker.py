@@ -71,3 +71,22 @@ def test_a_run_outlives_its_worker(
     prefect.start_worker()
     scheduled.upgrade(parameters=parameters).exited(DONE)
     assert_finished_once(kubectl)
+
+
+def test_the_deployments_of_audit_and_rollback_run_on_a_worker_and_say_what_they_found(
+    kubectl: Kubectl, prefect: Scheduler
+) -> None:
+    settle(kubectl)
+    before = judge.versions(kubectl, ["shop", judge.SYSTEM])
+    prefect.start_worker()
+    access = {"kubeconfig": str(kubectl.kubeconfig)}
+
+    audited = prefect.run_deployment("audit", cluster=access)
+    undone = prefect.run_deployment("rollback", parameters={"cluster": access})
+
+    assert audited["type"] == "COMPLETED", prefect.said()
+    keys = {one["key"] for one in prefect.api.artifacts(audited["flow_run"])}
+    assert {"control-planes", "proxies-by-revision"} <= keys
+    assert undone["type"] == "FAILED", "there is no run to undo"
+    assert "no run to roll back" in undone["message"]
+    assert judge.versions(kubectl, ["shop", judge.SYSTEM]) == before

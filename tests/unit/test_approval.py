@@ -23,6 +23,7 @@ from tasks.domain.approval import (
     aborted_by,
     check_policy,
     controls,
+    fingerprint,
     is_held,
     sign,
     tally,
@@ -546,3 +547,19 @@ def test_a_policy_whose_only_approver_is_an_excluded_requester_is_refused() -> N
 
 def test_gates_are_named_as_the_command_line_names_them() -> None:
     assert [str(name) for name in GateName] == ["start", "wave", "default", "uninstall"]
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_a_fingerprint_tells_keys_apart_and_gives_none_away() -> None:
+    assert fingerprint(KEY) == fingerprint(bytes(KEY))
+    assert fingerprint(KEY) != fingerprint(KEY + b"0")
+    assert KEY.decode() not in fingerprint(KEY)
+
+
+def test_a_question_that_was_asked_before_keys_were_recorded_can_be_read() -> None:
+    old = msgspec.to_builtins(gate())
+    del old["key"]
+
+    assert msgspec.convert(old, Gate) == gate()

@@ -93,6 +93,14 @@ def test_the_same_restart_twice_is_one_restart(
     assert server.objects[CART]["metadata"]["resourceVersion"] == version
 
 
+def test_a_restart_says_which_generation_it_made(
+    server: ApiServer, changes: KubernetesChanges
+) -> None:
+    server.put(CART, {"metadata": {"generation": 7}, "spec": {"template": {}}})
+
+    assert changes.restart(workload(Kind.DEPLOYMENT), at=AT) == 7
+
+
 def test_an_argo_rollout_restarts_by_its_own_field(
     server: ApiServer, changes: KubernetesChanges
 ) -> None:

@@ -121,6 +121,19 @@ def test_a_bug_leaves_the_run_parked_too() -> None:
 # ---------------------------------------------------------------- a run that is over
 
 
+def test_a_stop_while_the_end_cannot_be_written_leaves_the_run_unfinished() -> None:
+    clock = FakeClock()
+    records = FakeRecords(RunRecord(run=RUN))
+    records.is_away = lambda: clock.waited.total_seconds() < 3600
+    with working(services(records=records, clock=clock)) as chosen:
+        clock.meanwhile = chosen.keeper.request_stop
+        state = conclude(failing(RefusedError("why")))
+
+    records.is_away = lambda: False
+    assert (state.type, state.name) == (StateType.CANCELLED, "Interrupted")
+    assert records.run(RUN).finished is None
+
+
 def test_a_run_that_is_over_ends_again_as_it_did() -> None:
     over = Finished(at=NOW, outcome=Outcome.EXPIRED, text="nobody came", todo=("come",))
 

@@ -18,6 +18,7 @@ from tasks.domain.journal import (
     Holding,
     Installed,
     Labelled,
+    LeftBehind,
     Moved,
     Outcome,
     Planned,
@@ -59,6 +60,7 @@ ENTRIES: Final[list[Entry]] = [
     Installed(at=NOW, revision=NEW, done=True),
     Labelled(at=NOW, namespace="shop", previous=ENABLED, carried=True),
     Restarting(at=NOW, workload=ref(), ready=2),
+    LeftBehind(at=NOW, workload=ref(), why="0 of 1 ready", wave=1),
     Step(at=NOW, text="shop: 2 pods on 1-29-1", wave=1, namespace="shop"),
     Moved(at=NOW, wave=1),
     WaveFailed(at=NOW, wave=2, why="cart is not ready"),
@@ -139,6 +141,42 @@ def test_the_readiness_to_restore_is_that_before_the_first_restart() -> None:
         Restarting(at=after(60), workload=ref("till"), ready=0),
     )
     assert record.ready_before == {ref("cart"): 3, ref("till"): 0}
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        WaveFailed(at=after(60), wave=1, why="cart is not ready"),
+        RollingBack(at=after(60), requester=REQUESTER),
+        Finished(at=after(60), outcome=Outcome.STOPPED, text="cart is not ready"),
+    ],
+    ids=lambda turn: type(turn).__name__,
+)
+def test_a_restart_keeps_its_first_mark_until_the_run_turns_round_or_ends(turn: Entry) -> None:
+    there = journal(
+        Restarting(at=NOW, workload=ref("cart"), ready=2),
+        Restarting(at=after(30), workload=ref("cart"), ready=2),
+        Restarting(at=after(30), workload=ref("till"), ready=2),
+    )
+    assert there.restarts == {ref("cart"): NOW, ref("till"): after(30)}
+
+    back = journal(*there.entries[1:], turn, Restarting(at=after(90), workload=ref(), ready=2))
+    assert back.restarts == {ref("cart"): after(90)}
+
+
+def left(name: str, wave: int | None = None) -> LeftBehind:
+    return LeftBehind(at=NOW, workload=ref(name), why="0 of 1 ready", wave=wave)
+
+
+def test_what_was_left_behind_is_forgotten_where_a_way_back_begins_anew() -> None:
+    there = journal(left("cart", 1), left("till", 2), left("till", 2))
+    assert there.left_behind == {ref("cart"): left("cart", 1), ref("till"): left("till", 2)}
+
+    failed = journal(*there.entries[1:], WaveFailed(at=NOW, wave=2, why="oven"), left("oven", 2))
+    assert list(failed.left_behind) == [ref("cart"), ref("oven")]
+
+    undone = journal(*failed.entries[1:], RollingBack(at=NOW, requester=REQUESTER), left("bank"))
+    assert list(undone.left_behind) == [ref("bank")]
 
 
 def test_the_snapshots_to_put_back_are_the_first_ones() -> None:

@@ -195,6 +195,19 @@ def test_a_run_is_described_in_prefects_words(prefect: FakePrefect, api: Prefect
     assert (info.id, info.deployment_id) == (RUN, DEPLOYMENT)
 
 
+def test_a_flow_run_is_known_by_its_id_whatever_the_address(api: PrefectApi) -> None:
+    assert api.knows(RUN)
+    assert not api.knows(DEPLOYMENT)
+
+
+def test_what_is_not_prefect_does_not_pass_for_one_without_the_flow_run(
+    prefect: FakePrefect, api: PrefectApi
+) -> None:
+    prefect.first["/flow_runs/" + RUN] = [httpx.Response(200, html="<html></html>")]
+    with pytest.raises(RefusedError, match="is not Prefect's API"):
+        api.knows(RUN)
+
+
 def test_a_suspended_run_is_resumed_once(prefect: FakePrefect, api: PrefectApi) -> None:
     suspended(prefect)
     assert api.resume(RUN)

@@ -13,8 +13,17 @@ def look(
     *pods: Pod,
     revision: str | None = NEW,
     ready_before: int = 2,
+    generation: int = 0,
+    is_late: bool = False,
 ) -> Progress:
-    return judge(of, pods, revision=revision, ready_before=ready_before)
+    return judge(
+        of,
+        pods,
+        revision=revision,
+        ready_before=ready_before,
+        generation=generation,
+        is_late=is_late,
+    )
 
 
 def new(name: str, **changes: object) -> Pod:
@@ -179,9 +188,42 @@ def test_a_stalled_rollout_without_a_message_still_has_a_reason() -> None:
 
 
 def test_a_workload_that_was_ill_before_is_left_behind_and_fails_no_wave() -> None:
-    progress = look(workload(is_stalled=True), pod("cart-1", is_ready=False), ready_before=1)
+    pods = (pod("cart-1"), new("cart-3", is_ready=False))
+    progress = look(workload(is_stalled=True), *pods, ready_before=1)
     assert progress.stage is Stage.LEFT_BEHIND
     assert progress.is_over
+
+
+def test_a_workload_that_was_ill_before_and_has_fewer_ready_pods_now_has_failed() -> None:
+    progress = look(workload(is_stalled=True), new("cart-3", is_ready=False), ready_before=1)
+    assert progress.stage is Stage.FAILED
+
+
+@pytest.mark.parametrize(
+    ("of", "ready_before", "stage"),
+    [
+        pytest.param(workload(), 2, Stage.FAILED, id="all were ready"),
+        pytest.param(workload(replicas=3), 2, Stage.FAILED, id="one of two ready has gone"),
+        pytest.param(workload(replicas=3), 1, Stage.LEFT_BEHIND, id="as many are ready as were"),
+        pytest.param(None, 2, Stage.LEFT_BEHIND, id="deleted, and its pods will not go"),
+    ],
+)
+def test_what_comes_too_late_is_not_waited_for(
+    of: Workload | None, ready_before: int, stage: Stage
+) -> None:
+    pods = (pod("cart-1"), new("cart-3", is_ready=False))
+    assert look(of, *pods, ready_before=ready_before).stage is Stage.ROLLING
+    assert look(of, *pods, ready_before=ready_before, is_late=True).stage is stage
+
+
+def test_a_picture_from_before_the_restart_says_nothing_about_it() -> None:
+    seen = workload(generation=4, observed_generation=4, is_stalled=True)
+    settled = workload(generation=4, observed_generation=4)
+    for one in (seen, settled):
+        progress = look(one, new("cart-3"), new("cart-4", is_ready=False), generation=5)
+        assert progress.stage is Stage.ROLLING
+        assert progress.text.startswith("Kubernetes has not seen the change yet")
+    assert look(seen, pod("cart-1"), generation=4).stage is Stage.FAILED
 
 
 def test_an_old_verdict_of_stalled_is_not_about_the_restart() -> None:

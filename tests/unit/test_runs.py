@@ -16,6 +16,7 @@ from tasks.domain.journal import (
     Planned,
     RollingBack,
     RunRecord,
+    Settled,
     Started,
     Uninstalling,
 )
@@ -26,6 +27,7 @@ from tasks.domain.runs import (
     chosen,
     is_rolled_back,
     predecessor,
+    settled_labels,
     to_join,
     to_roll_back,
     unfinished,
@@ -206,6 +208,23 @@ def test_a_namespace_to_which_somebody_gave_a_second_label_is_not_carried() -> N
     assert carried_labels(earlier, mesh, NEW) == {}
 
 
+def test_labels_that_an_earlier_run_has_settled_are_known_to_the_next() -> None:
+    said = {"shop": ENABLED, "bank": ENABLED, "gone": ENABLED, "left": ENABLED, "mine": ENABLED}
+    labelled = [Labelled(at=NOW, namespace=name, previous=one) for name, one in said.items()]
+    settled = [Settled(at=NOW, namespace=name) for name in ("shop", "bank", "gone", "mine")]
+    spaces = (
+        namespace("shop", labels=ENABLED),
+        namespace("bank", labels=ENABLED),
+        namespace("left", labels=ENABLED),
+        namespace("mine", labels={"istio-injection": "disabled"}),
+    )
+
+    found = settled_labels(run("a", *labelled, *settled), inventory(namespaces=spaces))
+
+    assert found == {"shop": ENABLED, "bank": ENABLED}
+    assert settled_labels(None, inventory()) == {}
+
+
 def test_without_a_predecessor_no_labels_are_carried() -> None:
     mesh = inventory(namespaces=(namespace("shop", labels=REV_NEW),))
     assert carried_labels(None, mesh, NEW) == {}
@@ -219,9 +238,43 @@ def test_the_newest_run_with_a_plan_is_rolled_back() -> None:
     assert to_roll_back([first, second, idle], None) == second
 
 
-def test_the_run_that_is_named_is_rolled_back() -> None:
-    first, second = run("a", PLANNED, over()), run("b", PLANNED)
-    assert to_roll_back([first, second], "a") == first
+OTHER: Final = parse({"to": "1.30.0"})
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(run("b"), id="a later one that was blocked"),
+        pytest.param(
+            run("b", PLANNED, over(), parameters=OTHER), id="another canary, not installed"
+        ),
+        pytest.param(
+            run("b", PLANNED, INSTALLED, attempt("rollback"), over(Outcome.ROLLED_BACK)),
+            id="a later one that was undone itself",
+        ),
+    ],
+)
+def test_the_run_that_is_named_is_rolled_back_if_no_later_one_built_upon_it(
+    later: RunRecord,
+) -> None:
+    first = run("a", PLANNED, over())
+    assert to_roll_back([first, later], "a") == first
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param(run("b", PLANNED), id="it adopted the canary"),
+        pytest.param(run("b", PLANNED, INSTALLED, parameters=OTHER), id="it installed another one"),
+        pytest.param(
+            run("b", PLANNED, Uninstalling(at=NOW, revision=OLD, done=True), over()),
+            id="it uninstalled the old revision",
+        ),
+    ],
+)
+def test_a_run_that_a_later_one_went_on_from_is_not_rolled_back(later: RunRecord) -> None:
+    with pytest.raises(RefusedError, match="run a was followed by run b"):
+        to_roll_back([run("a", PLANNED, over()), later], "a")
 
 
 def test_a_run_that_nobody_knows_is_not_rolled_back() -> None:

@@ -5,8 +5,14 @@ from typing import Final
 import pytest
 
 from tasks.domain.inventory import Pod, Proxy, XdsState
-from tasks.domain.verification import Problem, Verification, count_by_revision, verify
-from tests.builders import NEW, OLD, istiod, pod, proxy, report, silent
+from tasks.domain.verification import (
+    Problem,
+    Verification,
+    count_by_revision,
+    to_verify,
+    verify,
+)
+from tests.builders import NEW, OLD, istiod, pod, proxy, ref, report, silent, workload
 
 OLD_ISTIOD: Final = istiod(OLD)
 NEW_ISTIOD: Final = istiod(NEW)
@@ -142,3 +148,44 @@ def test_live_proxies_are_counted_by_revision_in_order() -> None:
         pod("a-5", revision=OLD, phase="Succeeded"),
     ]
     assert list(count_by_revision(pods).items()) == [(OLD, 1), (NEW, 2)]
+
+
+# ---------------------------------------------------------------- whose proxies have to arrive
+
+
+def chosen(
+    *pods: Pod, replicas: int = 3, ready_before: int | None = 2, is_left: bool = False
+) -> list[str]:
+    """Return the names of those pods of `cart` that are verified."""
+    found = to_verify(
+        pods,
+        {ref(): workload(replicas=replicas)} if replicas else {},
+        revision=NEW,
+        ready_before={} if ready_before is None else {ref(): ready_before},
+        left_behind={ref()} if is_left else set(),
+    )
+    return [one.name for one in found]
+
+
+READY: Final = (pod("cart-1", revision=NEW), pod("cart-2", revision=NEW))
+PENDING: Final = pod("cart-3", revision=NEW, is_ready=False)
+
+
+def test_a_workload_that_the_run_has_not_begun_is_not_verified() -> None:
+    assert chosen(*READY, pod("cart-3", revision=None), ready_before=None) == []
+
+
+def test_of_a_workload_that_was_not_wholly_ready_as_many_may_be_missing_as_before() -> None:
+    assert chosen(*READY, PENDING) == ["cart-1", "cart-2"]
+    assert chosen(READY[0], PENDING) == ["cart-1", "cart-3"]
+
+
+def test_every_pod_of_a_workload_that_was_ready_has_to_arrive() -> None:
+    assert chosen(*READY, PENDING, ready_before=3) == ["cart-1", "cart-2", "cart-3"]
+    assert chosen(*READY, PENDING, replicas=0) == ["cart-1", "cart-2", "cart-3"]
+
+
+def test_what_was_left_behind_may_be_on_another_revision_but_not_without_a_sidecar() -> None:
+    old, bare = pod("cart-4", revision=OLD), pod("cart-5", revision=None)
+    assert chosen(READY[0], PENDING, old, bare, is_left=True) == ["cart-1", "cart-5"]
+    assert chosen(*READY, PENDING, old, bare) == ["cart-1", "cart-2", "cart-4", "cart-5"]

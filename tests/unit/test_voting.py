@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
-from tasks.domain.approval import Answer, Verdict, controls, tally
+from tasks.domain.approval import Answer, Verdict, controls, fingerprint, tally
 from tasks.domain.errors import BadInputError, RefusedError
-from tasks.domain.journal import Attempted, Decided, Entry, Finished, Outcome, RunRecord
+from tasks.domain.journal import Asked, Attempted, Decided, Entry, Finished, Outcome, RunRecord
 from tasks.domain.plan import canonical
 from tasks.voting import asked_for, attempt, control, vote, wake
 from tasks.wiring import using
@@ -21,6 +21,14 @@ WORKED_FOR: Final = Attempted(at=NOW, flow_run="f-1", flow="upgrade", deployment
 
 def record(*entries: Entry) -> RunRecord:
     return RunRecord(run=RUN, entries=entries or (WORKED_FOR,))
+
+
+def knowing(*flow_runs: str) -> FakeFlowRuns:
+    """Build a Prefect that has these flow runs."""
+    made = FakeFlowRuns()
+    for one in flow_runs:
+        made.add(one)
+    return made
 
 
 def planned(**changes: object) -> FakeRecords:
@@ -49,7 +57,7 @@ def test_a_run_without_a_plan_has_nothing_to_vote_about() -> None:
 
 def test_a_vote_is_stored_where_the_run_looks_and_counts() -> None:
     votes = FakeVotes()
-    with using(services(records=planned(), votes=votes)):
+    with using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))):
         vote(record(), gate(), Answer.APPROVE, person=BOB, reason="fine")
 
     counted = tally(gate(), votes.rows("f-1"), key=KEY, now=NOW)
@@ -61,7 +69,7 @@ def test_a_vote_that_would_not_count_is_refused_and_not_stored() -> None:
     votes = FakeVotes()
     late = gate(expires_at=NOW)
     with (
-        using(services(records=planned(), votes=votes)),
+        using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))),
         pytest.raises(BadInputError, match="gate start would not count: it came after"),
     ):
         vote(record(), late, Answer.APPROVE, person=BOB)
@@ -69,9 +77,56 @@ def test_a_vote_that_would_not_count_is_refused_and_not_stored() -> None:
     assert votes.rows("f-1") == ()
 
 
+OTHERS: Final = fingerprint(b"another key, that of another machine")
+
+
+@pytest.mark.parametrize(
+    ("reference", "todo"),
+    [
+        (None, "begin runs with gates.signing_key"),
+        ("secret:mesh/votes/key", "secret:mesh/votes/key has to hold the same key here"),
+    ],
+)
+def test_a_vote_with_another_key_than_the_runs_is_refused_and_not_said_to_be_recorded(
+    reference: str | None, todo: str
+) -> None:
+    votes = FakeVotes()
+    records = planned(gates={"signing_key": reference})
+    with (
+        using(services(records=records, votes=votes, flow_runs=knowing("f-1"))),
+        pytest.raises(BadInputError, match=f"not the one that run {RUN} verifies with.*{todo}"),
+    ):
+        vote(record(), gate(key=OTHERS), Answer.APPROVE, person=BOB)
+
+    assert votes.rows("f-1") == ()
+
+
+def test_a_vote_with_the_runs_key_counts() -> None:
+    votes = FakeVotes()
+    question = gate(key=fingerprint(KEY))
+    with using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))):
+        vote(record(), question, Answer.APPROVE, person=BOB)
+
+    assert tally(question, votes.rows("f-1"), key=KEY, now=NOW).verdict is Verdict.APPROVED
+
+
+@pytest.mark.parametrize("answer", [Answer.HOLD, Answer.RESUME, Answer.ABORT])
+def test_what_is_said_with_another_key_than_the_runs_is_refused_too(answer: Answer) -> None:
+    votes = FakeVotes()
+    elsewhere = Attempted(at=NOW, flow_run="f-1", flow="upgrade", process="pod/1/a")
+    of = record(elsewhere, Asked(gate=gate(key=OTHERS)))
+    with (
+        using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))),
+        pytest.raises(BadInputError, match="worked for by process pod/1/a"),
+    ):
+        control(of, answer, person=BOB)
+
+    assert votes.rows("f-1") == ()
+
+
 def test_holding_a_run_is_stored_where_the_run_looks() -> None:
     votes = FakeVotes()
-    with using(services(records=planned(), votes=votes)):
+    with using(services(records=planned(), votes=votes, flow_runs=knowing("f-1"))):
         control(record(), Answer.HOLD, person=BOB, reason="lunch")
 
     found = controls(votes.rows("f-1"), run=RUN, key=KEY, policy=asked().gates.policy())
@@ -82,7 +137,7 @@ def test_who_is_not_an_approver_may_not_abort_a_run() -> None:
     votes = FakeVotes()
     records = planned(gates={"approvers": [ANN]})
     with (
-        using(services(records=records, votes=votes)),
+        using(services(records=records, votes=votes, flow_runs=knowing("f-1"))),
         pytest.raises(BadInputError, match=f"{BOB} is not an approver"),
     ):
         control(record(), Answer.ABORT, person=BOB)
@@ -100,19 +155,30 @@ def test_a_run_that_no_flow_run_has_taken_up_cannot_be_told_anything() -> None:
 
 def test_the_newest_flow_run_is_the_one_that_is_told() -> None:
     newest = Attempted(at=NOW, flow_run="f-2", flow="upgrade", api="https://prefect.test/api")
-    with using(services(api="https://prefect.test/api")):
+    with using(services(flow_runs=knowing("f-1", "f-2"))):
         assert attempt(record(WORKED_FOR, newest)) is newest
+
+
+def test_a_worker_s_own_address_of_the_same_prefect_does_not_matter() -> None:
+    inside = Attempted(at=NOW, flow_run="f-1", flow="upgrade", api="http://prefect:4200/api")
+    with using(services(flow_runs=knowing("f-1"), api="https://prefect.test/api")):
+        assert attempt(record(inside)) is inside
 
 
 @pytest.mark.parametrize(
     ("theirs", "named"),
-    [("https://prefect.test/api", "https://prefect.test/api"), ("", "own Prefect server")],
+    [
+        ("https://prefect.test/api", "f-1 of https://prefect.test/api"),
+        ("", "own Prefect server of host/2/other"),
+    ],
 )
 def test_a_run_of_another_prefect_is_not_told_through_this_one(theirs: str, named: str) -> None:
-    elsewhere = Attempted(at=NOW, flow_run="f-1", flow="upgrade", api=theirs)
+    elsewhere = Attempted(
+        at=NOW, flow_run="f-1", flow="upgrade", api=theirs, process="host/2/other"
+    )
     with (
-        using(services(api="https://other.test/api")),
-        pytest.raises(BadInputError, match=f"{named}; set PREFECT_API_URL"),
+        using(services(flow_runs=knowing("f-2"), api=theirs)),
+        pytest.raises(BadInputError, match=rf"{named}.*; set PREFECT_API_URL"),
     ):
         attempt(record(elsewhere))
 
@@ -176,7 +242,7 @@ def test_a_run_that_notices_nothing_is_given_up_after_a_while() -> None:
 
 
 def test_a_run_that_waits_in_its_own_process_needs_no_waking() -> None:
-    flow_runs = FakeFlowRuns()
+    flow_runs = knowing("f-1")
     by_hand = Attempted(at=NOW, flow_run="f-1", flow="upgrade")
     with using(services(flow_runs=flow_runs)):
         wake(record(by_hand), ["start"])
