@@ -146,7 +146,8 @@ class Application:
             group=place.group,
             resource=place.plural,
             subresource=place.subresource,
-            namespace=place.namespace,
+            # A namespace is taken to lie within itself, so a role there may be about it.
+            namespace=place.namespace or (place.name if place.plural == "namespaces" else ""),
             name=place.name,
         )
         self._access.rights.check(caller, attributes)

@@ -1,0 +1,145 @@
+import time
+
+import pytest
+
+from deployments.rehearsal.cluster.resources import PODS as PODS_RESOURCE
+from tests.rehearsal.api import MAPS, PODS, Api, asked, config_map, pod
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("labelSelector=app%3Da", "a"),
+        ("labelSelector=app!%3Da", "b,c"),
+        ("labelSelector=app in (a,b)", "a,b"),
+        ("labelSelector=app notin (a),tier", "b"),
+        ("labelSelector=!app", "c"),
+        ("labelSelector=app,tier%3Dx", "b"),
+        ("fieldSelector=metadata.name%3Db", "b"),
+        ("fieldSelector=metadata.name!%3Db", "a,c"),
+        ("fieldSelector=status.phase%3DPending,metadata.name%3Da", "a"),
+        ("", "a,b,c"),
+    ],
+)
+def test_selectors_choose(query: str, names: str) -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod("b", labels={"app": "b", "tier": "x"}))
+        await api.post(PODS, pod("a", labels={"app": "a"}))
+        await api.post(PODS, pod("c"))
+        found = await api.get(f"{PODS}?{query}")
+
+        assert ",".join(one["metadata"]["name"] for one in found["items"]) == names
+        assert found["kind"] == "PodList"
+
+    asked(test)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("labelSelector=a%3D%3D%3Db", "unable to parse requirement"),
+        ("labelSelector=,", "unable to parse requirement"),
+        ("fieldSelector=spec.color%3Dred", "field label not supported: spec.color"),
+        ("fieldSelector=x", "invalid selector: 'x'; can't understand 'x'"),
+        ("limit=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("continue=x", "continue key is not valid"),
+    ],
+)
+def test_a_bad_query_is_refused(query: str, text: str) -> None:
+    async def test(api: Api) -> None:
+        refused = await api.get(f"{PODS}?{query}")
+
+        assert refused["code"] == 400
+        assert text in refused["message"]
+
+    asked(test)
+
+
+def test_all_pages_are_of_one_moment() -> None:
+    async def test(api: Api) -> None:
+        for name in "abcde":
+            await api.post(MAPS, config_map(name))
+        first = await api.get(f"{MAPS}?limit=2")
+        await api.delete(f"{MAPS}/d")
+        await api.post(MAPS, config_map("bb"))
+        token = first["metadata"]["continue"]
+        second = await api.get(f"{MAPS}?limit=2&continue={token}")
+        third = await api.get(f"{MAPS}?limit=2&continue={second['metadata']['continue']}")
+
+        pages = [first, second, third]
+        names = [one["metadata"]["name"] for page in pages for one in page["items"]]
+        assert names == ["a", "b", "c", "d", "e"]
+        assert len({page["metadata"]["resourceVersion"] for page in pages}) == 1
+        assert first["metadata"]["remainingItemCount"] == 3
+        assert "continue" not in third["metadata"]
+
+    asked(test)
+
+
+def test_a_page_of_a_forgotten_moment_is_too_late() -> None:
+    async def test(api: Api) -> None:
+        for name in "ab":
+            await api.post(MAPS, config_map(name))
+        token = (await api.get(f"{MAPS}?limit=1"))["metadata"]["continue"]
+        for _ in range(64):
+            await api.get(f"{MAPS}?limit=1")
+        refused = await api.get(f"{MAPS}?limit=1&continue={token}")
+
+        assert (refused["code"], refused["reason"]) == (410, "Expired")
+
+    asked(test)
+
+
+def test_lists_reach_over_namespaces_or_not() -> None:
+    async def test(api: Api) -> None:
+        await api.post(MAPS, config_map("a"))
+        await api.post(MAPS.replace("default", "kube-public"), config_map("b"))
+
+        assert len((await api.get("/api/v1/configmaps"))["items"]) == 2
+        assert len((await api.get(MAPS))["items"]) == 1
+
+    asked(test)
+
+
+def test_a_table_of_pods_says_what_kubectl_shows() -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod())
+        table = await api.get(PODS, accept=TABLE)
+
+        assert table["kind"] == "Table"
+        headings = [column["name"] for column in table["columnDefinitions"]]
+        assert headings[:5] == ["Name", "Ready", "Status", "Restarts", "Age"]
+        assert table["rows"][0]["cells"][:4] == ["a", "0/1", "Pending", "0"]
+        assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+    asked(test)
+
+
+def test_metadata_only_is_metadata_only() -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod())
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        found = await api.get(PODS, accept=accept)
+
+        assert found["kind"] == "PartialObjectMetadataList"
+        assert set(found["items"][0]) == {"kind", "apiVersion", "metadata"}
+
+    asked(test)
+
+
+def test_ten_thousand_pods_are_listed_in_well_under_a_second() -> None:
+    async def test(api: Api) -> None:
+        body = pod("", generateName="a-") | {"kind": "Pod"}
+        del body["metadata"]["name"]
+        for _ in range(10_000):
+            await api.server.create(PODS_RESOURCE, body, namespace="default")
+        await api.ask("GET", PODS)  # each is encoded once
+        before = time.perf_counter()
+        response = await api.ask("GET", PODS)
+
+        assert time.perf_counter() - before < 0.7
+        assert len(response.content) > 5_000_000
+
+    asked(test)
