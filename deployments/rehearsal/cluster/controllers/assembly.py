@@ -1,7 +1,7 @@
 """The one place where the controllers and the kubelet are made and joined."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from deployments.rehearsal.cluster.controllers.cronjobs import CronJobs
 from deployments.rehearsal.cluster.controllers.custom_objects import CustomObjects
@@ -41,7 +41,9 @@ class Controllers:
         fates: Fates | None = None,
         missing_images: Sequence[str] = MISSING_IMAGES,
         ca: str = "",
+        around: Callable[[Controller], Controller] = lambda controller: controller,
     ) -> None:
+        """Put them together. `around` may put something in the place of each controller."""
         server.check_eviction = allow
         self._runner = Runner(server.store, server.registry, server.clock)
         pods = ByLabel(server.store, PODS)
@@ -79,7 +81,7 @@ class Controllers:
             CustomObjects(server),
         )
         for controller in controllers:
-            self._runner.add(controller)
+            self._runner.add(around(controller))
 
     def start(self) -> None:
         """Begin to work, on what is there already too. Needs a running event loop."""
