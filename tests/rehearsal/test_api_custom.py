@@ -27,7 +27,7 @@ def thing(**spec: object) -> Json:
 
 def test_a_definition_is_established_and_served_at_once() -> None:
     async def test(api: Api) -> None:
-        assert (await api.get(THINGS))["code"] == 404
+        assert (await api.ask("GET", THINGS)).status_code == 404
         created = await api.post(CRDS, definition())
         conditions = {one["type"]: one["status"] for one in created["status"]["conditions"]}
 
@@ -37,7 +37,7 @@ def test_a_definition_is_established_and_served_at_once() -> None:
         resources = (await api.get("/apis/x.io/v1"))["resources"]
         assert [one["name"] for one in resources] == ["things", "things/status"]
         await api.delete(f"{CRDS}/things.x.io")
-        assert (await api.get(THINGS))["code"] == 404
+        assert (await api.ask("GET", THINGS)).status_code == 404
 
     asked(test)
 

@@ -78,8 +78,9 @@ def test_only_the_object_that_is_meant_is_deleted() -> None:
 
         uid = created["metadata"]["uid"]
         assert refused["message"] == (
-            'Operation cannot be fulfilled on configmaps "a": Precondition failed: UID in '
-            f"precondition: x, UID in object meta: {uid}"
+            'Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (x) does '
+            f"not match the UID in record ({uid}). The object might have been deleted and then "
+            "recreated"
         )
         assert (await api.delete(f"{MAPS}/a", {"preconditions": {"uid": uid}}))[
             "status"

@@ -234,7 +234,8 @@ def test_what_may_never_change_does_not() -> None:
         assert "spec.selector: Invalid value" in refused["message"]
         assert "field is immutable" in refused["message"]
         assert (await api.patch(f"{PODS}/a", {"spec": {"nodeName": "x"}}))["code"] == 422
-        kept = await api.patch(f"{PODS}/a", {"metadata": {"uid": "x"}})
-        assert kept["code"] == 409
+        assert (await api.patch(f"{PODS}/a", {"metadata": {"uid": "x"}}))["code"] == 422
+        replaced = pod() | {"metadata": {"name": "a", "uid": "x"}}
+        assert (await api.put(f"{PODS}/a", replaced))["code"] == 409
 
     asked(test)

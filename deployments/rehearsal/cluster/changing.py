@@ -41,16 +41,25 @@ def changed(resource: Resource, current: Json, wanted: Json) -> Json:
     return new
 
 
-def check_version(asked: Asked, current: Json, wanted: Json) -> None:
-    """Refuse a change of an object that is not the one it was any more."""
-    uid = uid_of(wanted)
-    if uid and uid != uid_of(current):
+def replaced(asked: Asked, current: Json, body: Json) -> Json:
+    """Return the body of an update, unless it is another object's."""
+    uid = uid_of(body)
+    if uid and uid != uid_of(current) and asked.subresource != "scale":
         raise conflict(
             asked.resource,
             asked.name,
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
             f"{uid_of(current)}",
         )
+    return body
+
+
+def check_version(asked: Asked, current: Json, wanted: Json) -> None:
+    """Refuse a change of an object that is not the one it was any more."""
+    uid = uid_of(wanted)
+    if uid and uid != uid_of(current):
+        cause = Cause.invalid("metadata.uid", f'"{uid}"', "field is immutable")
+        raise invalid(asked.resource, asked.name, [cause])
     version = version_of(wanted)
     if version and version != version_of(current):
         raise conflict(asked.resource, asked.name)

@@ -6,7 +6,7 @@ finalizer, the garbage collector (foreground, orphan), the namespace controller.
 let go removes the object by an update or a delete.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -51,16 +51,16 @@ class Deletion:
 
     def check(self, resource: Resource, current: Json) -> None:
         """Refuse if another object is there than the one that is meant."""
-        for field, wanted, found in (
-            ("UID", self.uid, uid_of(current)),
-            ("ResourceVersion", self.version, version_of(current)),
+        for field, wanted, found, happened in (
+            ("UID", self.uid, uid_of(current), "deleted and then recreated"),
+            ("ResourceVersion", self.version, version_of(current), "modified"),
         ):
             if wanted is not None and wanted != found:
                 raise conflict(
-                    resource,
+                    replace(resource, plural=resource.kind),  # so named by the real one
                     name_of(current),
-                    f"Precondition failed: {field} in precondition: {wanted}, {field} in object "
-                    f"meta: {found}",
+                    f"the {field} in the precondition ({wanted}) does not match the {field} in "
+                    f"record ({found}). The object might have been {happened}",
                 )
 
 

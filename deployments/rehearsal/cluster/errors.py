@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from deployments.rehearsal.cluster.objects import Json
 from deployments.rehearsal.cluster.registry import Resource
 
@@ -130,6 +132,15 @@ def invalid_options(kind: str, cause: Cause) -> ApiError:
     return ApiError(422, "Invalid", text, details=details)
 
 
+def not_fitting(found: Json, why: str) -> ApiError:
+    """Refuse a patch that makes of an object what is none."""
+    cause = Cause.invalid(
+        "patch", msgspec.json.encode(msgspec.json.encode(found).decode()).decode(), why
+    )
+    causes = [{"reason": cause.reason, "message": cause.message, "field": cause.field}]
+    return ApiError(422, "Invalid", f' "" is invalid: {cause}', details={"causes": causes})
+
+
 def bad_request(text: str) -> ApiError:
     return ApiError(400, "BadRequest", text)
 
@@ -149,8 +160,9 @@ def unknown_path() -> ApiError:
 
 
 def not_acceptable(media_types: Sequence[str]) -> ApiError:
-    text = f"only the following media types are accepted: {', '.join(media_types)}"
-    return ApiError(406, "NotAcceptable", text)
+    listed = ", ".join(media_types)
+    text = f"406: Not Acceptable\n\nAvailable representations: {listed}"
+    return ApiError(406, "NotAcceptable", text, details={})
 
 
 def unsupported_media_type(media_types: Sequence[str]) -> ApiError:
@@ -159,6 +171,10 @@ def unsupported_media_type(media_types: Sequence[str]) -> ApiError:
         f"{', '.join(media_types)}"
     )
     return ApiError(415, "UnsupportedMediaType", text)
+
+
+def not_a_patch() -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
 
 
 def too_large(limit: int) -> ApiError:

@@ -7,9 +7,11 @@ from typing import Any, Final, cast
 import jsonpatch
 
 from deployments.rehearsal.cluster.errors import ApiError, bad_request
-from deployments.rehearsal.cluster.objects import Json, copied
+from deployments.rehearsal.cluster.objects import Json, copied, listed
 from deployments.rehearsal.cluster.registry import Resource
 from deployments.rehearsal.cluster.strategic import strategic_merge
+
+_UNDECODABLE: Final = "error decoding patch: json: cannot unmarshal"
 
 
 class PatchKind(StrEnum):
@@ -26,7 +28,7 @@ def patched(resource: Resource, obj: Json, patch: Any, kind: PatchKind) -> Json:
     if kind is PatchKind.JSON:
         return json_patched(obj, patch)
     if not isinstance(patch, dict):
-        raise bad_request("the patch is not an object")
+        raise bad_request(f"{_UNDECODABLE} array into Go value of type map[string]interface {{}}")
     changes = cast("Json", patch)
     if kind is PatchKind.MERGE:
         return merged(obj, changes)
@@ -53,8 +55,10 @@ _PATCH_ERRORS: Final = (jsonpatch.JsonPatchException, jsonpatch.JsonPointerExcep
 
 def json_patched(obj: Json, patch: Any) -> Json:
     """Return a JSON patch's outcome. Raises ApiError: 400 if it is none, 422 if it does not fit."""
+    if not isinstance(cast("object", patch), list):
+        raise bad_request(f"{_UNDECODABLE} object into Go value of type []handlers.jsonPatchOp")
     try:
-        operations = jsonpatch.JsonPatch(patch)
+        operations = jsonpatch.JsonPatch(listed(patch))
     except (jsonpatch.InvalidJsonPatch, TypeError) as error:
         raise bad_request(f"the patch is not a JSON patch: {error}") from error
     try:

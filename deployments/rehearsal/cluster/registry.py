@@ -24,6 +24,7 @@ class Resource:
     subresources: tuple[str, ...] = field(default=(), compare=False)
     categories: tuple[str, ...] = field(default=(), compare=False)
     other_versions: tuple[str, ...] = field(default=(), compare=False)
+    is_deleted_together: bool = field(default=True, compare=False)  # has deletecollection
     is_custom: bool = field(default=False, compare=False)
 
     @property

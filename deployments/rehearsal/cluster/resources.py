@@ -32,6 +32,7 @@ NAMESPACES: Final = Resource(
     kind="Namespace",
     singular="namespace",
     short_names=("ns",),
+    is_deleted_together=False,
     namespaced=False,
     subresources=("status", "finalize"),
 )

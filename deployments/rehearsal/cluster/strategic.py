@@ -42,7 +42,8 @@ class _Merge:
         if directive == "delete":
             return {}
         if directive not in {None, "merge"}:
-            raise bad_request(f"Unknown patch type: {directive}")
+            # The real server takes this for a failure of its own.
+            raise ApiError(500, "", f"unknown patch type: {directive} in map")
         result = dict(base)
         if _RETAIN in patch:
             kept = set(patch[_RETAIN])

@@ -17,12 +17,24 @@ from deployments.rehearsal.cluster.asking import Asked, Operation
 from deployments.rehearsal.cluster.births import born, check_name, prepared
 from deployments.rehearsal.cluster.bootstrap import first_objects
 from deployments.rehearsal.cluster.callers import SYSTEM, Caller
-from deployments.rehearsal.cluster.changing import changed, check_version, is_same
+from deployments.rehearsal.cluster.changing import (
+    changed,
+    check_version,
+    is_same,
+    replaced,
+)
 from deployments.rehearsal.cluster.clock import Clock
 from deployments.rehearsal.cluster.custom import register_custom
 from deployments.rehearsal.cluster.defaults import Defaults
 from deployments.rehearsal.cluster.deletion import Deletion, Propagation, deletion, is_finished
-from deployments.rehearsal.cluster.errors import already_exists, being_deleted, conflict, not_found
+from deployments.rehearsal.cluster.errors import (
+    ApiError,
+    already_exists,
+    being_deleted,
+    conflict,
+    not_fitting,
+    not_found,
+)
 from deployments.rehearsal.cluster.lifecycle import check_place
 from deployments.rehearsal.cluster.managed import tracked
 from deployments.rehearsal.cluster.network import Network
@@ -108,7 +120,7 @@ class Server:
             dry_run=dry_run,
             manager=manager,
         )
-        return await self._change(asked, lambda _: body)
+        return await self._change(asked, lambda view: replaced(asked, view, body))
 
     async def patch(
         self,
@@ -255,4 +267,10 @@ class Server:
 
 def _patched(asked: Asked, view: Json, patch: Any, kind: PatchKind) -> Json:
     found = patched(asked.resource, view, patch, kind)
-    return found if asked.subresource == "scale" else check_shape(asked.resource, found)
+    if asked.subresource == "scale":
+        return found
+    try:
+        return check_shape(asked.resource, found)
+    except ApiError as error:
+        why = error.message.partition(": ")[2]
+        raise not_fitting(found, why) from error

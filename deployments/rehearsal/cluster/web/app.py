@@ -59,6 +59,7 @@ VERSION: Final = {
     "platform": "linux/amd64",
 }
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
+_NOWHERE: Final = "404 page not found\n"
 _PANIC: Final = "This request caused apiserver to panic. Look in the logs for details."
 
 _ON_MANY: Final[Mapping[str, Handler]] = {
@@ -114,6 +115,8 @@ class Application:
         if place is None:
             return self._apart(request, caller)
         self._check(caller, _verb(request, place), place)
+        if place.version not in self._discovery.versions(place.group):
+            return PlainTextResponse(_NOWHERE, status_code=404)
         resource = self._resource(place)
         if resource in REVIEWS:
             return await self._review(request, caller, place, resource)
@@ -138,7 +141,7 @@ class Application:
         if path == "/version":
             return told(VERSION)
         found = openapi(self._discovery, path) or self._discovery.answer(request)
-        return found or PlainTextResponse("404 page not found\n", status_code=404)
+        return found or PlainTextResponse(_NOWHERE, status_code=404)
 
     def _check(self, caller: Caller, verb: str, place: Place) -> None:
         attributes = Attributes(
@@ -206,7 +209,8 @@ def _handler(verb: str, ask: Ask) -> Handler:
     """Return who answers. Raises ApiError (405) if nobody does."""
     place = ask.place
     if not place.name:
-        found = _ON_MANY.get(verb)
+        is_refused = verb == "deletecollection" and not ask.resource.is_deleted_together
+        found = None if is_refused else _ON_MANY.get(verb)
     elif place.subresource in VIEWS and (verb, place.subresource) not in _ON_PARTS:
         found = _ON_ONE.get(verb)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import msgspec
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
@@ -90,7 +91,7 @@ class Ask:
         for value in values:
             if value not in {"", "All"}:
                 kind = _OPTIONS.get(self.connection.scope.get("method", ""), "CreateOptions")
-                raise invalid_options(kind, Cause.unsupported("dryRun", value, ["All"]))
+                raise invalid_options(kind, _dry_run_cause(values))
         return "All" in values
 
     @property
@@ -131,6 +132,12 @@ class Ask:
         if not isinstance(found, dict):
             raise bad_request("couldn't get version/kind; json parse error: not an object")
         return cast("Json", found)
+
+
+def _dry_run_cause(values: list[str]) -> Cause:
+    listed = msgspec.json.encode(values).decode()
+    text = f'Unsupported value: {listed}: supported values: "All"'
+    return Cause("dryRun", text, "FieldValueNotSupported")
 
 
 _OPTIONS: Final = {

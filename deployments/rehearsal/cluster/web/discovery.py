@@ -12,10 +12,11 @@ from deployments.rehearsal.cluster.web.answers import told
 from deployments.rehearsal.cluster.web.negotiation import media_types
 from deployments.rehearsal.cluster.web.reviews import REVIEWS
 
+_TOGETHER: Final = "deletecollection"
 _VERBS: Final = (
     "create",
     "delete",
-    "deletecollection",
+    _TOGETHER,
     "get",
     "list",
     "patch",
@@ -48,7 +49,7 @@ class Discovery:
         """Answer a request for discovery, None if it is not one."""
         aggregated = _aggregated_version(request.headers.get("accept", ""))
         steps = request.url.path.strip("/").split("/")
-        if aggregated and len(steps) == 1:
+        if aggregated and steps in (["api"], ["apis"]):
             return self._aggregated([""] if steps == ["api"] else self._groups(), aggregated)
         body = self._body(steps)
         return told(body) if body is not None else None
@@ -56,6 +57,11 @@ class Discovery:
     def _body(self, steps: list[str]) -> Json | None:
         body: Json | None = None
         match steps:
+            case [""]:
+                paths = ["/api", "/api/v1", "/apis", *(f"/apis/{one}" for one in self._groups())]
+                body = {
+                    "paths": [*paths, "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+                }
             case ["api"]:
                 body = {"kind": "APIVersions", "versions": ["v1"]} | _ADDRESSES
             case ["apis"]:
@@ -164,7 +170,9 @@ def _descending(version: str) -> str:
 
 
 def _verbs(resource: Resource) -> list[str]:
-    return ["create"] if resource in REVIEWS else list(_VERBS)
+    if resource in REVIEWS:
+        return ["create"]
+    return [verb for verb in _VERBS if verb != _TOGETHER or resource.is_deleted_together]
 
 
 def _plain(resource: Resource) -> Json:

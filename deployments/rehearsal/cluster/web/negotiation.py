@@ -18,7 +18,9 @@ JSON: Final = "application/json"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 _YAML: Final = ("application/yaml", "application/apply-patch+yaml")
 _ACCEPTED: Final = (JSON, "application/yaml", PROTOBUF)
-_READ: Final = _ACCEPTED[:2]
+_TOLD: Final = (*_ACCEPTED, *(f"{one};stream=watch" for one in (JSON, PROTOBUF)))
+_UNREADABLE: Final = "couldn't get version/kind; json parse error"
+_SHOWN: Final = 200
 _FOR_ALL: Final = frozenset({JSON, "application/*", "*/*", ""})
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -64,7 +66,7 @@ def form_of(accept: str) -> Form:
         form = _FORMS.get(one.parameters.get("as", ""))
         if one.name in _FOR_ALL and form is not None:
             return form
-    raise not_acceptable(_ACCEPTED)
+    raise not_acceptable(_TOLD)
 
 
 def decoded(body: bytes, content_type: str) -> Any:
@@ -73,15 +75,16 @@ def decoded(body: bytes, content_type: str) -> Any:
     if name == PROTOBUF:
         found = from_protobuf(body)
         if found is None:
-            raise unsupported_media_type(_READ)
+            raise unsupported_media_type(_ACCEPTED)
         return found
     if not (name == "" or name.endswith("json") or name in _YAML):
-        raise unsupported_media_type(_READ)
+        raise unsupported_media_type(_ACCEPTED)
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if name not in _YAML:
-            raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+            text = body[:_SHOWN].decode(errors="replace") or "<empty>"
+            raise bad_request(f"{_UNREADABLE}: {error} ({text})") from error
     try:
         return yaml.load(body, Loader=_LOADER)  # noqa: S506  # a safe one
     except yaml.YAMLError as error:

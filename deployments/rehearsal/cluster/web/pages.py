@@ -70,7 +70,9 @@ class Pages:
         try:
             asked = msgspec.json.decode(base64.urlsafe_b64decode(token), type=_Token)
         except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError) as error:
-            raise bad_request(f"continue key is not valid: {error}") from error
+            raise bad_request(
+                f"invalid continue token: continue key is not valid: {error}"
+            ) from error
         moment = self._moments.get(asked.moment)
         if moment is None or moment.version != asked.rv:
             raise ApiError(410, "Expired", _TOO_OLD)

@@ -8,6 +8,7 @@ from deployments.rehearsal.cluster.errors import (
     Cause,
     bad_request,
     invalid_options,
+    not_a_patch,
     unsupported_media_type,
 )
 from deployments.rehearsal.cluster.objects import (
@@ -106,15 +107,14 @@ async def patch(ask: Ask) -> Response:
 
 def _patch_kind(ask: Ask) -> PatchKind:
     given = media_type(ask.connection.headers.get("content-type", "")).name
-    kinds = [one for one in PatchKind if one is not PatchKind.STRATEGIC or _has_strategic(ask)]
+    is_custom = ask.resource.is_custom
+    kinds = [one for one in PatchKind if one is not PatchKind.STRATEGIC or not is_custom]
     for kind in kinds:
         if kind.value == given:
             return kind
+    if not is_custom:
+        raise not_a_patch()
     raise unsupported_media_type([kind.value for kind in kinds])
-
-
-def _has_strategic(ask: Ask) -> bool:
-    return not ask.resource.is_custom
 
 
 def _check_apply(ask: Ask, body: Any) -> None:
