@@ -43,8 +43,8 @@ def upgrade(parameters: UpgradeParameters) -> State[None]:
 
 def carry_out(parameters: UpgradeParameters) -> str:
     """Do the whole upgrade, from wherever an earlier attempt has left it. Returns how it ended."""
-    plan = take_up(parameters)
-    canary = build_canary(plan, parameters)
+    plan, planned = take_up(parameters)
+    canary = build_canary(plan, parameters, planned)
     moved = move_waves(plan, parameters, canary)
     settled = make_default(plan, parameters, moved)
     if parameters.keep_old:
@@ -53,23 +53,25 @@ def carry_out(parameters: UpgradeParameters) -> str:
     return f"{plan.new_version} serves the mesh as revision {plan.new_revision}"
 
 
-def take_up(parameters: UpgradeParameters) -> Plan:
+def take_up(parameters: UpgradeParameters) -> tuple[Plan, Steps]:
     """Go on with the unfinished run of these parameters, or plan and begin a new one."""
     if (over := joining.earlier_attempt()) is not None:
         raise concluding.ended_before(over)
     if (found := joining.unfinished(parameters)) is not None:
         joining.go_on_with(found)
-        return journaling.plan()
-    plan = preflight.submit(parameters).result()
+        return journaling.plan(), []
+    planned = preflight.submit(parameters, return_state=False)
+    plan = planned.result()
     reporting.show_plan(plan)
     refuse_blocked(plan)
     joining.begin(plan, parameters)
-    return plan
+    # As it was journaled: Prefect would draw an arrow to every task that gets a task's own result.
+    return journaling.plan(), [planned]
 
 
-def build_canary(plan: Plan, parameters: UpgradeParameters) -> Steps:
+def build_canary(plan: Plan, parameters: UpgradeParameters, after: Steps) -> Steps:
     """Install the new control plane beside the old one, and prove that it works."""
-    asked = gate("start", plan, parameters, after=[])
+    asked = gate("start", plan, parameters, after=after)
     installed = install_canary.submit(plan, parameters, wait_for=asked, return_state=False)
     verified = verify_control_plane.submit(plan, wait_for=[installed], return_state=False)
     verified.result()
