@@ -36,8 +36,11 @@ def _through(asked: Asked, performance: Performance, view: View, signals: Signal
         set_up(asked, view) as stage,
         signals.ignored_afterwards(),
     ):
-        view.say(f"The cluster: export KUBECONFIG={stage.kubeconfig}")
-        view.say(f"Prefect: {address().removesuffix('/api')}")
+        view.say(f"Prefect's dashboard: {address().removesuffix('/api')}")
+        view.say(
+            "For another terminal: "
+            f"export KUBECONFIG={stage.kubeconfig} ISTIO_CANARY_HOME={performance.home}"
+        )
         ended = _perform(stage, performance, view, signals)
         sys.stdout.write(ended.out)
         sys.stdout.flush()

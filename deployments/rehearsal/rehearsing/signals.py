@@ -56,7 +56,7 @@ class Signals:
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._receiver is not None:
             if number != signal.SIGINT:
-                self._receiver.send(signal.SIGTERM)
+                self._receiver.send(signal.SIGINT)
         elif not self._is_over:
             self._is_over = True
             raise KeyboardInterrupt
