@@ -34,12 +34,61 @@ _KINDS: Final = (
     Kind(
         name="stuck-rollout",
         target=Target.WORKLOAD,
-        what="its new pods never become ready",
+        what="its pods under the new revision never become ready",
     ),
     Kind(
         name="crash-loop",
         target=Target.WORKLOAD,
-        what="its new pods crash as soon as they run",
+        what="its pods under the new revision crash as soon as they run",
+    ),
+    Kind(
+        name="proxies-stale",
+        target=Target.NAMESPACE,
+        what="its proxies under the new revision never acknowledge what they are sent",
+    ),
+    Kind(
+        name="proxies-rejected",
+        target=Target.NAMESPACE,
+        what="its proxies under the new revision reject what they are sent",
+    ),
+    Kind(
+        name="sidecars-lost",
+        target=Target.NAMESPACE,
+        what="injection lets its new pods pass without a sidecar",
+    ),
+    Kind(
+        name="istiod-silent",
+        target=Target.REVISION,
+        what="its istiods answer nobody, neither who asks for a sidecar nor who asks for proxies",
+    ),
+    Kind(
+        name="istiod-dies",
+        target=Target.REVISION,
+        what="its istiod is killed, once; its proxies have to come back to the next one",
+    ),
+    Kind(
+        name="api-429",
+        target=Target.API,
+        what="the API server refuses requests: too many",
+        usual_percent=10,
+    ),
+    Kind(
+        name="api-500",
+        target=Target.API,
+        what="the API server answers with internal errors",
+        usual_percent=5,
+    ),
+    Kind(
+        name="api-slow",
+        target=Target.API,
+        what="the API server takes seconds to answer",
+        usual_percent=10,
+    ),
+    Kind(
+        name="api-cut",
+        target=Target.API,
+        what="the API server hangs up in the middle of answers",
+        usual_percent=5,
     ),
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}

@@ -12,9 +12,10 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from starlette.types import ASGIApp
 
 from deployments.rehearsal.cluster.clock import Clock
 from deployments.rehearsal.cluster.controllers.assembly import Controllers
@@ -23,21 +24,23 @@ from deployments.rehearsal.cluster.objects import WALL
 from deployments.rehearsal.cluster.serving import serve
 from deployments.rehearsal.cluster.verbs import Server
 from deployments.rehearsal.errors import WrongInputError
-from deployments.rehearsal.faults.parsing import parse_faults
+from deployments.rehearsal.faults.api import Weather
+from deployments.rehearsal.faults.killing import kill_istiods
+from deployments.rehearsal.faults.parsing import new_revision, parse_faults
 from deployments.rehearsal.faults.troubles import Troubles
 from deployments.rehearsal.host.counting import Count
 from deployments.rehearsal.host.loading import load
 from deployments.rehearsal.host.telling import LOAD, Word, tell
 from deployments.rehearsal.istio.mesh import Mesh
 from deployments.rehearsal.scenario.finding import find
-from deployments.rehearsal.scenario.values import Scenario
+from deployments.rehearsal.scenario.values import NODES, Scenario
 
 _TAKEN: Final = (errno.EADDRINUSE, errno.EACCES)
 _AT_FIRST: Final = 100.0  # how fast pods live until the scenario is there
 # How old a scenario's cluster looks. An istiod that has just started proves nothing to the upgrade.
 _AGE: Final = 3600.0
 _TELL_EVERY: Final = 0.25
-_NODES: Final = ("rehearsal-1", "rehearsal-2", "rehearsal-3")
+_NODES: Final = tuple(f"rehearsal-{number}" for number in range(1, NODES + 1))
 
 
 class Host:
@@ -61,7 +64,9 @@ class Host:
         server.store.listen(self._count.hear)
         mesh = Mesh(server, mood=self._troubles, seed=self._seed)
         mesh.start()
-        async with serve(server, port=self._port, kubeconfig=self._kubeconfig) as serving:
+        async with serve(
+            server, port=self._port, kubeconfig=self._kubeconfig, around=self._weather
+        ) as serving:
             controllers = Controllers(
                 server, seed=self._seed, fates=self._troubles, ca=serving.authority.decode()
             )
@@ -76,15 +81,21 @@ class Host:
 
     async def _obey(self, controllers: Controllers) -> None:
         words = await _stdin()
-        telling = asyncio.create_task(self._tell_counts())
+        tasks = [
+            asyncio.create_task(self._tell_counts()),
+            asyncio.create_task(kill_istiods(self._server, self._troubles)),
+        ]
         try:
             while word := (await words.readline()).decode().strip():
                 if word == LOAD:
                     await self._load(controllers)
         finally:
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    def _weather(self, application: ASGIApp) -> ASGIApp:
+        return Weather(application, self._troubles.active, seed=self._seed)
 
     async def _load(self, controllers: Controllers) -> None:
         if self._scenario is not None:
@@ -105,9 +116,10 @@ class Host:
 
 def _troubles(scenario: Scenario | None, faults: Sequence[str]) -> Troubles:
     if scenario is None:
-        return Troubles((), {})
+        return Troubles((), late={}, new="")
     late = {one.name: one.proxies_late_seconds for one in scenario.namespaces}
-    return Troubles(parse_faults([*scenario.faults, *faults], scenario), late)
+    found = parse_faults([*scenario.faults, *faults], scenario)
+    return Troubles(found, late=late, new=new_revision(scenario))
 
 
 async def _stdin() -> asyncio.StreamReader:

@@ -100,9 +100,9 @@ def _namespace(name: str, place: Place) -> Namespace:
     late = found.get("proxies_late_seconds")
     workloads = [parse_workload(one) for one in _listed(found.get("workloads"))]
     for number, one in enumerate(workloads):
-        if any((one.kind, one.name) == (other.kind, other.name) for other in workloads[:number]):
+        if any(one.name == other.name for other in workloads[:number]):
             again = tuple(found["workloads"].items())[number]
-            raise again.wrong(f"there are two of {one.kind} {one.name} in {name}; name it once")
+            raise again.wrong(f"there are two of {one.name} in {name}, and each has a Service")
     return Namespace(
         name=name,
         labels=found["labels"].texts() if "labels" in found else {},

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 Json = dict[str, Any]
+NODES = 3  # that a rehearsal has
 
 
 class Kind(StrEnum):
@@ -72,4 +73,5 @@ class Scenario:
     @property
     def pods(self) -> int:
         """About how many pods there will be."""
-        return sum(one.replicas for space in self.namespaces for one in space.workloads)
+        workloads = [one for space in self.namespaces for one in space.workloads]
+        return sum(NODES if one.kind is Kind.DAEMON_SET else one.replicas for one in workloads)
