@@ -1,0 +1,71 @@
+"""Whole rehearsals, as people start them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mesh.waiting import until
+from tests.rehearsal.rehearsing import Rehearsals
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="looks for what is left behind in /proc"
+)
+
+
+@pytest.fixture(scope="module")
+def rehearsals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsals]:
+    found = Rehearsals(home=tmp_path_factory.mktemp("home"))
+    yield found
+    assert found.processes() == []
+
+
+def test_the_upgrade_of_sleep_ends_on_the_new_revision_and_leaves_nothing_behind(
+    rehearsals: Rehearsals,
+) -> None:
+    ended = rehearsals.run("--scenario", "sleep", "--speed", "10", "--yes", "-o", "json")
+
+    assert ended.code == 0, ended
+    assert ended.document["outcome"] == "Done"
+    assert "proxies: 2 on 1-29-1; istiod: 1-29-1" in ended.err
+    assert "sleep has ended with exit code 0, as it is meant to" in ended.err
+    assert rehearsals.processes() == []
+
+
+def test_attic_stops_before_the_uninstall_and_says_what_people_have_to_do(
+    rehearsals: Rehearsals,
+) -> None:
+    ended = rehearsals.run("--scenario", "attic", "--speed", "10", "--yes", "-o", "json")
+
+    assert ended.code == 6, ended
+    story = " ".join(ended.document["todo"])
+    for left in ("attic/forgotten", "attic/import", "attic/frozen", "loft/bound", "tag 'legacy'"):
+        assert left in story
+    assert rehearsals.processes() == []
+
+
+def test_ctrl_c_ends_the_upgrade_and_everything_that_was_started(rehearsals: Rehearsals) -> None:
+    running = rehearsals.start("--yes")
+    running.until_it_says("is ready and injects")
+    running.interrupt()
+
+    ended = running.wait(60)
+
+    assert ended.code == 130, ended
+    assert rehearsals.processes() == []
+
+
+def test_the_cluster_ends_with_its_rehearsal_even_if_that_is_killed(
+    rehearsals: Rehearsals, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    running = rehearsals.start("--serve-only", "--kubeconfig", str(kubeconfig))
+    running.until_it_says("export KUBECONFIG=")
+    assert kubeconfig.exists()
+    assert len(rehearsals.processes()) == 2
+
+    os.kill(running.process.pid, 9)
+    running.wait()
+
+    until(lambda: rehearsals.processes() == [], what="the cluster is gone", seconds=10)
