@@ -1,6 +1,7 @@
 """Whole rehearsals, as people start them."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +22,19 @@ def rehearsals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsals]
     assert found.processes() == []
 
 
-def test_the_upgrade_of_sleep_ends_on_the_new_revision_and_leaves_nothing_behind(
+def test_a_killed_rehearsal_leaves_a_prefect_server_at_most_and_the_next_one_clears_it_away(
     rehearsals: Rehearsals,
 ) -> None:
+    running = rehearsals.start("--yes")
+    running.until_it_says("gates: start")
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.wait()
+    until(
+        lambda: all("prefect server" in one for one in rehearsals.processes()),
+        what="cluster and upgrade are gone",
+        seconds=10,
+    )
+
     ended = rehearsals.run("--scenario", "sleep", "--speed", "10", "--yes", "-o", "json")
 
     assert ended.code == 0, ended
@@ -54,18 +65,3 @@ def test_ctrl_c_ends_the_upgrade_and_everything_that_was_started(rehearsals: Reh
 
     assert ended.code == 130, ended
     assert rehearsals.processes() == []
-
-
-def test_the_cluster_ends_with_its_rehearsal_even_if_that_is_killed(
-    rehearsals: Rehearsals, tmp_path: Path
-) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    running = rehearsals.start("--serve-only", "--kubeconfig", str(kubeconfig))
-    running.until_it_says("export KUBECONFIG=")
-    assert kubeconfig.exists()
-    assert len(rehearsals.processes()) == 2
-
-    os.kill(running.process.pid, 9)
-    running.wait()
-
-    until(lambda: rehearsals.processes() == [], what="the cluster is gone", seconds=10)

@@ -17,6 +17,8 @@ from typing import IO, Final
 
 from deployments.rehearsal.scenario.values import Json
 
+# Killed when this process is: see there.
+_BOUND: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("bound.py")))
 _COMMAND: Final = (sys.executable, "-m", "deployments.cli")
 
 
@@ -57,7 +59,7 @@ class Running:
     def __init__(self, upgrade: Upgrade, say: Callable[[str], None]) -> None:
         """Start it; `say` is told each line that it says on the way."""
         self._process = subprocess.Popen(
-            upgrade.argv,
+            [*_BOUND, str(os.getpid()), *upgrade.argv],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
