@@ -77,8 +77,8 @@ class Running:
         until(lambda: self.says(text), what=f"it says {text!r}", seconds=90)
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C in a terminal does."""
-        os.killpg(self.process.pid, signal.SIGINT)
+        """Ask it to stop. There is no terminal, which would ask its children, too."""
+        self.process.send_signal(signal.SIGINT)
 
     def wait(self, seconds: float = 180) -> Ended:
         try:

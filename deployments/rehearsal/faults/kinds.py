@@ -76,7 +76,7 @@ _KINDS: Final = (
         name="api-500",
         target=Target.API,
         what="the API server answers with internal errors",
-        usual_percent=5,
+        usual_percent=1,
     ),
     Kind(
         name="api-slow",
@@ -88,7 +88,7 @@ _KINDS: Final = (
         name="api-cut",
         target=Target.API,
         what="the API server hangs up in the middle of answers",
-        usual_percent=5,
+        usual_percent=1,
     ),
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}

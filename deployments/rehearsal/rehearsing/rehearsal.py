@@ -96,6 +96,8 @@ def _perform(stage: Stage, performance: Performance, view: View, signals: Signal
 
 
 def _comparison(code: int, scenario: Scenario) -> str:
+    if code == INTERRUPTED:
+        return "The rehearsal is over: its cluster goes, and nothing goes on from here"
     if code == scenario.exit_code:
         return f"{scenario.name} has ended with exit code {code}, as it is meant to"
     return (

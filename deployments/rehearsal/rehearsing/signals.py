@@ -1,9 +1,10 @@
 """
 Who minds Ctrl-C: the upgrade while it runs, else the rehearsal, and nobody while it clears away.
 
-The terminal sends SIGINT to both; what was sent to the rehearsal alone is handed on.
+A terminal sends SIGINT to both; what was sent to the rehearsal alone is handed on.
 """
 
+import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -55,8 +56,20 @@ class Signals:
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._receiver is not None:
-            if number != signal.SIGINT:
+            if number != signal.SIGINT or not _has_terminal():
                 self._receiver.send(signal.SIGINT)
         elif not self._is_over:
             self._is_over = True
             raise KeyboardInterrupt
+
+
+def _has_terminal() -> bool:
+    """Whether Ctrl-C in a terminal reaches this process, and its children with it."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
