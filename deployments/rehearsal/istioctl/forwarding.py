@@ -3,15 +3,19 @@ HTTP to a port of a pod, through the API server: a WebSocket of two channels, an
 
 This is the port-forward of `v4.channel.k8s.io`: the first byte of each message is its channel,
 0 for data and 1 for errors, and the first message of each only repeats the port.
+
+One thread does it all: the library's client with threads reads and writes a TLS connection at the
+same time, which loses an answer now and then.
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from deployments.rehearsal.istioctl.errors import CommandError
@@ -39,35 +43,38 @@ def fetch(route: Route, *, port: int, path: str, timeout: float) -> bytes:
         f"User-Agent: {route.user_agent}\r\nConnection: close\r\n\r\n"
     )
     try:
-        socket = _opened(route, timeout)
-        with socket:
-            socket.send(bytes([_DATA]) + request.encode())
-            return body_of(_received(socket, timeout))
+        with asyncio.Runner() as runner:
+            socket = runner.run(_opened(route, timeout))
+            try:
+                runner.run(socket.send(bytes([_DATA]) + request.encode()))
+                return body_of(_received(runner, socket, timeout))
+            finally:
+                runner.run(socket.close())
     except (OSError, WebSocketException, EOFError, ValueError) as error:
         raise CommandError(f"failure running port forward process: {error}") from error
 
 
-def _opened(route: Route, timeout: float) -> ClientConnection:
+async def _opened(route: Route, patience: float) -> ClientConnection:
     headers = {"Authorization": route.authorization} if route.authorization else {}
-    return connect(
+    return await connect(
         route.address,
         ssl=route.tls,
         subprotocols=[_CHANNELS],
         additional_headers=headers,
         user_agent_header=route.user_agent,
-        open_timeout=timeout,
+        open_timeout=patience,
         max_size=None,
         compression=None,
         proxy=None,
     )
 
 
-def _received(socket: ClientConnection, timeout: float) -> Iterator[bytes]:
+def _received(runner: asyncio.Runner, socket: ClientConnection, timeout: float) -> Iterator[bytes]:
     """Yield what the pod sends. Raises EOFError with what the error channel says."""
     skipped = {_DATA: _PORT_BYTES, _ERROR: _PORT_BYTES}
     while True:
         try:
-            message = socket.recv(timeout=timeout)
+            message = runner.run(asyncio.wait_for(socket.recv(), timeout))
         except ConnectionClosed:
             return
         content = message.encode() if isinstance(message, str) else message
