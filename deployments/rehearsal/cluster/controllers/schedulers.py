@@ -24,6 +24,7 @@ from deployments.rehearsal.cluster.store import Change, ChangeKind
 from deployments.rehearsal.cluster.verbs import Server
 
 _NEXT_TRY = 5.0
+_NAME = "default-scheduler"
 
 
 class Scheduler:
@@ -33,7 +34,7 @@ class Scheduler:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._events = Recorder(server, "default-scheduler")
+        self._events = Recorder(server, _NAME)
         self._counts: dict[str, int] = {}
 
     @property
@@ -57,6 +58,8 @@ class Scheduler:
         pod = self._server.store.get(PODS, key.name, key.namespace)
         if pod is None or node_of(pod) or is_terminating(pod) or is_over(pod):
             return None
+        if spec_of(pod).get("schedulerName", _NAME) != _NAME:
+            return None  # somebody else's
         nodes = self._server.store.list(NODES)
         fitting = [
             node
