@@ -25,6 +25,8 @@ from deployments.rehearsal.cluster.objects import (
 from deployments.rehearsal.cluster.registry import Resource
 
 REMEMBERED: Final = 10_000  # changes, of each resource
+# A cluster has a past that nobody remembers: whoever asks for it has to begin again.
+_FIRST: Final = 1_000
 
 
 class ChangeKind(StrEnum):
@@ -52,7 +54,14 @@ class Entry:
 
     @cached_property
     def encoded(self) -> bytes:
-        return msgspec.json.encode(self.object)
+        head = {"apiVersion": self.object["apiVersion"], "kind": self.object["kind"]}
+        return msgspec.json.encode(head | self.object)
+
+    @property
+    def unnamed(self) -> bytes:
+        """The JSON without version and kind, as the lists of built-in kinds hold it."""
+        head = {"apiVersion": self.object["apiVersion"], "kind": self.object["kind"]}
+        return b"{" + self.encoded[len(msgspec.json.encode(head)) :]
 
 
 class Record:
@@ -70,7 +79,7 @@ class History:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._records: list[Record] = []
-        self.forgotten = 0  # the version of the newest change that is not here any more
+        self.forgotten = _FIRST  # the version of the newest change that is not here any more
 
     def add(self, record: Record) -> None:
         self._records.append(record)
@@ -122,7 +131,7 @@ class Store:
     """Objects, versions, changes, and those who want to hear of them."""
 
     def __init__(self, *, remembered: int = REMEMBERED) -> None:
-        self.version = 1
+        self.version = _FIRST
         self._remembered = remembered
         self._shelves: dict[Resource, Shelf] = {}
         self._owned: dict[str, dict[tuple[Resource, str, str], None]] = {}

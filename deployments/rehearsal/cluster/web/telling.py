@@ -53,8 +53,13 @@ def listed(ask: Ask, page: Page, *, is_filtered: bool) -> bytes:
     kind, version = ask.resource.list_kind, ask.api_version
     if ask.form is Form.METADATA:
         kind, version = "PartialObjectMetadataList", META
-    tell = teller(ask)
+    tell = _unnamed(ask) if ask.form is Form.WHOLE else teller(ask)
     return joined(kind, version, metadata, (tell(entry) for entry in page.entries))
+
+
+def _unnamed(ask: Ask) -> Teller:
+    """Return what writes an object in a list: of a built-in kind, without saying which."""
+    return _whole(ask) if ask.resource.is_custom else lambda entry: entry.unnamed
 
 
 def joined(kind: str, version: str, metadata: Json, items: Iterable[bytes]) -> bytes:
