@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from deployments.rehearsal.cluster.errors import ApiError, too_old
+from deployments.rehearsal.cluster.errors import ApiError, Cause, invalid_options, too_old
 from deployments.rehearsal.cluster.objects import Json, metadata_of
 from deployments.rehearsal.cluster.selectors import Test
 from deployments.rehearsal.cluster.store import ChangeKind, Entry, Record
@@ -30,9 +30,22 @@ _INITIAL_END: Final = {"k8s.io/initial-events-end": "true"}
 
 
 async def watch(ask: Ask) -> Response:
+    _check(ask)
     following = _Following(ask, teller(ask), selected(ask))
     following.begin()
     return StreamingResponse(following.lines(), media_type=JSON)
+
+
+def _check(ask: Ask) -> None:
+    """Refuse a watch that asks for what it cannot have. Raises ApiError."""
+    if ask.query("sendInitialEvents") and ask.query("resourceVersionMatch") != "NotOlderThan":
+        why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        raise invalid_options("ListOptions", Cause.forbidden("resourceVersionMatch", why))
+    version = ask.query("resourceVersion")
+    if version and not version.isdigit():
+        # The real server takes this for a failure of its own.
+        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
 
 
 class _Following:
