@@ -175,6 +175,8 @@ def _in_order(live: list[str], wanted: list[str], items: dict[str, Any]) -> list
     order: list[str] = []
     rest = list(live)
     for step in wanted:
+        while rest and rest[0] not in wanted:
+            order.append(rest.pop(0))
         if step in rest:
             place = rest.index(step)
             order += [one for one in rest[:place] if one not in wanted]

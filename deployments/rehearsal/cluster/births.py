@@ -43,6 +43,7 @@ _COUNTED_GROUPS: Final = frozenset(
     }
 )
 _CHOICE: Final = random.SystemRandom()
+_EMPTY: Final[tuple[object, ...]] = (None, {}, [])
 # What only the server says; a client's word for it is not taken.
 _SERVERS: Final = (
     "creationTimestamp",
@@ -66,9 +67,15 @@ def prepared(resource: Resource, body: Json, namespace: str) -> Json:
         metadata["namespace"] = _place(body, namespace)
     else:
         metadata.pop("namespace", None)
+    metadata = said(metadata)
     if resource.has_status and resource != NAMESPACES:
         obj.pop("status", None)
     return obj | {"metadata": metadata}
+
+
+def said(metadata: Json) -> Json:
+    """Return metadata without what is empty, which the real one does not keep."""
+    return {key: value for key, value in metadata.items() if value not in _EMPTY}
 
 
 def born(resource: Resource, obj: Json, is_taken: Callable[[str], bool]) -> Json:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from deployments.rehearsal.cluster.asking import Asked
-from deployments.rehearsal.cluster.births import counts_generations
+from deployments.rehearsal.cluster.births import counts_generations, said
 from deployments.rehearsal.cluster.errors import Cause, conflict, invalid
 from deployments.rehearsal.cluster.objects import Json, metadata_of, name_of, uid_of, version_of
 from deployments.rehearsal.cluster.registry import Resource
@@ -25,7 +25,7 @@ _UNCOUNTED: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 def changed(resource: Resource, current: Json, wanted: Json) -> Json:
     """Return what is wanted, with what no client can change as it was, and the generation counted."""
-    metadata = dict(metadata_of(wanted))
+    metadata = said(metadata_of(wanted))
     before = metadata_of(current)
     for field in _KEPT:
         metadata.pop(field, None)

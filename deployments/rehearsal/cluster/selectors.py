@@ -173,6 +173,9 @@ def _field_test(resource: Resource, text: str) -> Test:
         raise bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
     field, operator, value = match.groups()
     known = {"metadata.name", *(("metadata.namespace",) if resource.namespaced else ())}
+    if resource.plural not in _FIELDS and field not in known:
+        only = ", ".join(f'"{one}"' for one in sorted(known))
+        raise bad_request(f'"{field}" is not a known field selector: only {only}')
     if field not in known | _FIELDS.get(resource.plural, frozenset()):
         raise bad_request(f"field label not supported: {field}")
     steps = field.split(".")

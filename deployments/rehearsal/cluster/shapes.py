@@ -11,6 +11,7 @@ from typing import Final, cast
 from deployments.rehearsal.cluster.errors import bad_request
 from deployments.rehearsal.cluster.objects import Json, object_in
 from deployments.rehearsal.cluster.registry import Resource
+from deployments.rehearsal.cluster.resources import CONFIGMAPS, SECRETS
 
 _Is = Callable[[object], bool]
 
@@ -88,6 +89,7 @@ _BUILT_IN: Final[Mapping[str, _Is]] = {
 }
 
 
+_TEXTS: Final = frozenset({CONFIGMAPS, SECRETS})
 # What is in these are names that somebody else chose.
 _OPAQUE: Final = frozenset({"data", "matchLabels", "openAPIV3Schema"})
 
@@ -113,6 +115,15 @@ def _check_shape(resource: Resource, body: Json) -> None:
     for name, value in body.items():
         if name != "metadata":
             _check(resource, name, value, name)
+    if resource in _TEXTS:
+        _check_texts(resource, body)
+
+
+def _check_texts(resource: Resource, body: Json) -> None:
+    for field in ("data", "binaryData", "stringData"):
+        for value in object_in(body, field).values():
+            if not isinstance(value, str | None):
+                raise _refused(resource, value, field, wanted="string")
 
 
 def _check(resource: Resource, name: str, value: object, path: str) -> None:
@@ -137,10 +148,11 @@ _GO_NAMES: Final = {
 }
 
 
-def _refused(resource: Resource, value: object, path: str) -> Exception:
+def _refused(resource: Resource, value: object, path: str, *, wanted: str = "") -> Exception:
+    kind = f" of type {wanted}" if wanted else ""
     given = _GO_NAMES.get(type(value).__name__, "object")
     return bad_request(
         f'{resource.kind} in version "{resource.version}" cannot be handled as a '
         f"{resource.kind}: json: cannot unmarshal {given} into Go struct field "
-        f"{resource.kind}.{path}"
+        f"{resource.kind}.{path}{kind}"
     )

@@ -13,7 +13,14 @@ import msgspec
 from deployments.rehearsal.cluster.asking import Asked
 from deployments.rehearsal.cluster.errors import Cause, invalid
 from deployments.rehearsal.cluster.names import check_name_of, label_causes
-from deployments.rehearsal.cluster.objects import Json, labels_of, name_of, spec_of
+from deployments.rehearsal.cluster.objects import (
+    Json,
+    finalizers_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    spec_of,
+)
 from deployments.rehearsal.cluster.registry import Resource
 from deployments.rehearsal.cluster.resources import (
     CONFIGMAPS,
@@ -21,6 +28,7 @@ from deployments.rehearsal.cluster.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
     JOBS,
+    LEASES,
     PODS,
     REPLICASETS,
     SECRETS,
@@ -50,7 +58,7 @@ def check_change(asked: Asked, current: Json, new: Json) -> None:
     if asked.subresource not in {"", "scale"}:
         return
     resource = asked.resource
-    causes = list(_causes(resource, new))
+    causes = [*_finalizers(current, new), *_causes(resource, new)]
     check = _CHANGES.get(resource)
     if check is not None:
         causes += check(current, new)
@@ -63,6 +71,28 @@ def _causes(resource: Resource, obj: Json) -> Iterator[Cause]:
     check = _CHECKS.get(resource)
     if check is not None:
         yield from check(obj)
+
+
+def _finalizers(current: Json, new: Json) -> Iterator[Cause]:
+    added = [one for one in finalizers_of(new) if one not in finalizers_of(current)]
+    if added and is_terminating(current):
+        shown = ", ".join(f'"{one}"' for one in added)
+        yield Cause.forbidden(
+            "metadata.finalizers",
+            "no new finalizers can be added if the object is being deleted, found new finalizers "
+            f"[]string{{{shown}}}",
+        )
+
+
+def _lease(obj: Json) -> Iterator[Cause]:
+    spec = spec_of(obj)
+    for field, least, words in (
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, "must be greater than or equal to 0"),
+    ):
+        number = spec.get(field)
+        if isinstance(number, int) and number < least:
+            yield Cause.invalid(f"spec.{field}", str(number), words)
 
 
 def _selecting(obj: Json) -> Iterator[Cause]:
@@ -218,6 +248,7 @@ _CHECKS: Final[Mapping[Resource, Check]] = {
     **dict.fromkeys(_SELECTING, _selecting),
     CONFIGMAPS: _data,
     CRDS: _definition,
+    LEASES: _lease,
     PODS: _pod,
     SECRETS: _data,
     SERVICES: _service,

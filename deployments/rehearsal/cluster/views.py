@@ -6,10 +6,10 @@ and what the object becomes when it is written.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from deployments.rehearsal.cluster.errors import Cause, invalid
+from deployments.rehearsal.cluster.errors import Cause, conflict, invalid
 from deployments.rehearsal.cluster.objects import (
     Json,
     metadata_of,
@@ -71,8 +71,12 @@ def _ephemeral(_resource: Resource, current: Json, body: Json) -> Json:
     return current | {"spec": spec_of(current) | {"ephemeralContainers": given}}
 
 
-def _bound(_resource: Resource, current: Json, body: Json) -> Json:
+def _bound(resource: Resource, current: Json, body: Json) -> Json:
     target = cast("Json", body.get("target") or {})
+    if node := spec_of(current).get("nodeName"):
+        binding = replace(resource, plural=f"{resource.plural}/binding")
+        why = f'pod {name_of(current)} is already assigned to node "{node}"'
+        raise conflict(binding, name_of(current), why)
     scheduled = {
         "type": "PodScheduled",
         "status": "True",
@@ -100,7 +104,7 @@ def scale_of(obj: Json) -> Json:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {field: metadata[field] for field in fields if field in metadata},
-        "spec": {"replicas": spec_of(obj).get("replicas", 0)},
+        "spec": {"replicas": replicas} if (replicas := spec_of(obj).get("replicas")) else {},
         "status": status,
     }
 

@@ -1,10 +1,11 @@
 """What a body must say besides being an object of the right shape."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from deployments.rehearsal.cluster.deletion import Propagation
 from deployments.rehearsal.cluster.errors import ApiError, Cause, bad_request, invalid_options
-from deployments.rehearsal.cluster.objects import Json
+from deployments.rehearsal.cluster.objects import Json, object_in
 from deployments.rehearsal.cluster.shapes import is_number, is_texts
 from deployments.rehearsal.cluster.web.asks import Ask
 
@@ -30,6 +31,59 @@ def _unconvertible(ask: Ask, own: tuple[str, str], given: tuple[str, str]) -> Ap
         why = f'no kind "{given[0]}" is registered for version "{given[1]}" in scheme "{_SCHEME}"'
     number = given[1].rpartition("/")[2]
     return bad_request(f'{given[0]} in version "{number}" cannot be handled as a {own[0]}: {why}')
+
+
+def check_known(ask: Ask, body: Json) -> None:
+    """Refuse unknown fields, as far as they are known here, where validation is to be strict."""
+    if ask.query("fieldValidation") != "Strict" or ask.resource.is_custom:
+        return
+    known = _METADATA
+    unknown = [f"metadata.{name}" for name in object_in(body, "metadata") if name not in known]
+    fields = _fields(ask)
+    unknown += [name for name in body if fields and name not in fields]
+    if unknown:
+        named = ", ".join(f'unknown field "{name}"' for name in unknown)
+        kind = ask.resource.kind
+        raise bad_request(
+            f'{kind} in version "{ask.resource.version}" cannot be handled as a {kind}: '
+            f"strict decoding error: {named}"
+        )
+
+
+def _fields(ask: Ask) -> frozenset[str]:
+    """Return the fields of a kind's objects, none if they are not known here."""
+    own = _OWN_FIELDS.get(ask.resource.plural)
+    if own is None and ask.resource.has_status:
+        own = frozenset({"spec", "status"})
+    return own | {"apiVersion", "kind", "metadata"} if own else frozenset()
+
+
+_OWN_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "clusterroles": frozenset({"aggregationRule", "rules"}),
+    "configmaps": frozenset({"binaryData", "data", "immutable"}),
+    "leases": frozenset({"spec"}),
+    "roles": frozenset({"rules"}),
+    "secrets": frozenset({"data", "immutable", "stringData", "type"}),
+}
+_METADATA: Final = frozenset(
+    {
+        "annotations",
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "labels",
+        "managedFields",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 
 
 def check_delete_options(options: Json) -> None:

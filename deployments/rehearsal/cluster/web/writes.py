@@ -28,6 +28,7 @@ from deployments.rehearsal.cluster.web.asks import Ask
 from deployments.rehearsal.cluster.web.bodies import (
     check_delete_options,
     check_kind,
+    check_known,
 )
 from deployments.rehearsal.cluster.web.negotiation import Form, media_type
 from deployments.rehearsal.cluster.web.pages import Page
@@ -44,6 +45,7 @@ async def create(ask: Ask) -> Response:
     body = await ask.object()
     check_kind(ask, body)
     check_shape(ask.resource, body)
+    check_known(ask, body)
     obj = await ask.server.create(
         ask.resource,
         body,
@@ -60,6 +62,7 @@ async def update(ask: Ask) -> Response:
     if ask.place.subresource != "scale":
         check_kind(ask, body)
         check_shape(ask.resource, body)
+        check_known(ask, body)
     metadata = metadata_of(body)
     if not metadata.get("name"):
         raise bad_request("name must be provided")
