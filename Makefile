@@ -22,13 +22,13 @@ help: ## Say what there is
 install: $(STAMP) ## Make .venv with .venv/bin/istio-canary (nothing to do if it is up to date)
 
 # The requirements carry hashes, so nothing is installed that was not locked; our own package comes last,
-# built with the setuptools from there.
+# built with the setuptools from there. Python compiles what it imports, a small part of all that is installed.
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@rm -f $@
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
