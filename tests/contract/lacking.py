@@ -5,19 +5,17 @@ Nothing is patched: every part is taken out where the cluster is put together an
 around its API, its controllers, its admission and its mesh. Parts have these names:
 
 - `query:NAME`: a parameter of requests that nobody reads
+- `memory`: what is written in a namespace is answered as ever, and not kept
+- `texts`: refusals say nothing
+- `making`: what is created is as it was sent, without defaults, names and addresses
+- `forms`: whatever form an answer is asked for in, it is the plain one
 - `METHOD plural`: a request that is answered, and does nothing
 - a controller's class, such as `Deployments`
 - `admission`: the webhooks are not called
 - `sidecars`: injectors let every pod pass; `acks`: proxies acknowledge nothing
 """
 
-import json
-from typing import Final
-from urllib.parse import parse_qsl, urlencode
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from deployments.rehearsal.cluster.admission import Admission, Review
 from deployments.rehearsal.cluster.controllers.queueing import Key
@@ -25,10 +23,7 @@ from deployments.rehearsal.cluster.controllers.running import Controller, Intere
 from deployments.rehearsal.cluster.objects import Json
 from deployments.rehearsal.cluster.verbs import Server
 from deployments.rehearsal.istio.mood import Calm
-
-PATH: Final = "/lacking"
-_QUERY: Final = "query:"
-_DONE: Final = {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+from tests.contract.deaf import Deaf
 
 
 class Lacking:
@@ -40,7 +35,7 @@ class Lacking:
         self.mood = _Mood(self.parts)
 
     def around(self, api: ASGIApp) -> ASGIApp:
-        return _Deaf(api, self.parts) if self._is_possible else api
+        return Deaf(api, self.parts) if self._is_possible else api
 
     def controller(self, one: Controller) -> Controller:
         return _Idle(one, self.parts) if self._is_possible else one
@@ -49,34 +44,6 @@ class Lacking:
         if not self._is_possible:
             return server.admission
         return _Waved(server, self.parts)
-
-
-class _Deaf:
-    """An API that overhears parts of what it is asked."""
-
-    def __init__(self, api: ASGIApp, parts: set[str]) -> None:
-        self._api = api
-        self._parts = parts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not (self._parts or scope["path"] == PATH):
-            await self._api(scope, receive, send)
-        elif scope["path"] == PATH:
-            self._parts.clear()
-            self._parts.update(json.loads(await Request(scope, receive).body()))
-            await JSONResponse(_DONE)(scope, receive, send)
-        elif self._parts & _names(scope):
-            await JSONResponse(_DONE)(scope, receive, send)
-        else:
-            pairs = parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
-            kept = [pair for pair in pairs if _QUERY + pair[0] not in self._parts]
-            await self._api({**scope, "query_string": urlencode(kept).encode()}, receive, send)
-
-
-def _names(scope: Scope) -> set[str]:
-    """Return what a request may be called: by its method, and each word of its path."""
-    method = str(scope["method"])
-    return {f"{method} {word}" for word in str(scope["path"]).split("/")}
 
 
 class _Idle:
