@@ -74,8 +74,7 @@ def build_canary(plan: Plan, parameters: UpgradeParameters, after: Steps) -> Ste
     asked = gate("start", plan, parameters, after=after)
     installed = install_canary.submit(plan, parameters, wait_for=asked, return_state=False)
     verified = verify_control_plane.submit(plan, wait_for=[installed], return_state=False)
-    verified.result()
-    return [verified]
+    return finished(installed, verified)
 
 
 def move_waves(plan: Plan, parameters: UpgradeParameters, after: Steps) -> Steps:
@@ -110,8 +109,7 @@ def make_default(plan: Plan, parameters: UpgradeParameters, after: Steps) -> Ste
     asked = gate("default", plan, parameters, after=after)
     moved = move_default.submit(plan, parameters, wait_for=asked, return_state=False)
     settled = settle_labels.submit(plan, wait_for=[moved], return_state=False)
-    settled.result()
-    return [settled]
+    return finished(moved, settled)
 
 
 def remove_old(plan: Plan, parameters: UpgradeParameters, after: Steps) -> None:
@@ -120,6 +118,13 @@ def remove_old(plan: Plan, parameters: UpgradeParameters, after: Steps) -> None:
     proved.result()
     asked = gate("uninstall", plan, parameters, after=[proved])
     uninstall_old.submit(plan, parameters, wait_for=asked, return_state=False).result()
+
+
+def finished(*steps: PrefectFuture[Any]) -> Steps:
+    """Wait for steps that follow one another. Raises what the first that failed has raised."""
+    for step in steps:  # the later ones only say that they never began
+        step.result()
+    return steps[-1:]
 
 
 def gate(name: str, plan: Plan, parameters: UpgradeParameters, *, after: Steps) -> Steps:
