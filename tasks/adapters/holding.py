@@ -19,18 +19,21 @@ from tasks.domain.errors import LeaseLostError, RefusedError, StopRequested, Tra
 from tasks.domain.journal import Holding
 
 DURATION = timedelta(seconds=30)
-_RENEW_EVERY = 5.0
-_BELIEVE_FOR = DURATION.total_seconds() * 2 / 3
+_RENEW_EVERY = timedelta(seconds=5)
+_FORGIVEN = 4  # so many renewals may fail: together two thirds of the duration
 _TICK = timedelta(seconds=1)
 
 
 class LeaseKeeper:
     """A `Guard` that holds the cluster's Lease for one process of one run."""
 
-    def __init__(self, leases: Leases, *, process: str, clock: Clock) -> None:
+    def __init__(
+        self, leases: Leases, *, process: str, clock: Clock, renew_every: timedelta = _RENEW_EVERY
+    ) -> None:
         self._leases = leases
         self._process = process
         self._clock = clock
+        self._renew_every = renew_every.total_seconds()
         self._run: str | None = None
         self._confirmed = 0.0
         self._is_lost = False
@@ -53,7 +56,7 @@ class LeaseKeeper:
         return (
             not self._is_lost
             and self._run is not None
-            and time.monotonic() - self._confirmed < _BELIEVE_FOR
+            and time.monotonic() - self._confirmed < _FORGIVEN * self._renew_every
         )
 
     def check(self) -> None:
@@ -127,7 +130,7 @@ class LeaseKeeper:
                 raise RefusedError(_taken(now))
 
     def _renew(self, run: str) -> None:
-        while not self._over.wait(_RENEW_EVERY):
+        while not self._over.wait(self._renew_every):
             asked = time.monotonic()
             try:
                 if not self._leases.renew(run=run, process=self._process):
