@@ -11,6 +11,14 @@ STAMP := $(VENV)/.istio-canary-installed
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
+# What a target that uses up a real cluster is told by the environment.
+define REAL
+@: "$${KUBECONFIG:?names the cluster that the tests may use up}"
+@: "$${ISTIOCTL_1_28_3:?names the istioctl of Istio 1.28.3}"
+@: "$${ISTIOCTL_1_29_1:?names the istioctl of Istio 1.29.1}"
+@: "$${REAL_MESH_ISTIO:?names an overlay for istioctl install; an empty file will do}"
+endef
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -50,11 +58,16 @@ check: install ## Check style, spelling, types and imports
 	$(BIN)/pyright
 
 mesh-test: install ## Upgrade a real mesh: uses up the cluster of $KUBECONFIG
-	@: "$${KUBECONFIG:?names the cluster that the tests may use up}"
-	@: "$${ISTIOCTL_1_28_3:?names the istioctl of Istio 1.28.3}"
-	@: "$${ISTIOCTL_1_29_1:?names the istioctl of Istio 1.29.1}"
-	@: "$${REAL_MESH_ISTIO:?names an overlay for istioctl install; an empty file will do}"
+	$(REAL)
 	$(BIN)/pytest tests/mesh -m mesh -rP $(ARGS)
+
+contract-test: install ## Ask a real cluster what the rehearsal cluster is held to: uses up the cluster of $KUBECONFIG
+	$(REAL)
+	$(BIN)/pytest tests/contract -m mesh $(ARGS)
+
+rehearsal-test: install ## Run the real kubectl and istioctl, and upgrades that they judge, on rehearsal clusters
+	$(BIN)/pytest tests/rehearsal -m foreign $(ARGS)
+	$(BIN)/python -m tests.mesh.on_rehearsal -k "seeds_story or failing_workload or rollback" $(ARGS)
 
 format: install ## Put style in order as far as a tool can
 	$(BIN)/ruff check --fix
