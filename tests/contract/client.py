@@ -10,7 +10,7 @@ import json
 import ssl
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -197,7 +197,9 @@ class Socket:
         self._opened = opened
 
     def send(self, data: bytes) -> None:
-        self._runner.run(self._opened.send(data))
+        """Send a message; where the other side has closed, what it said before can still be read."""
+        with suppress(ConnectionClosed):
+            self._runner.run(self._opened.send(data))
 
     def receive(self) -> bytes:
         """Return the next message, nothing at the end."""

@@ -35,7 +35,7 @@ class Canary:
 
     before: Objects
     after: Objects
-    said: str
+    said: str  # on stderr, where it tells how far it is
     seen: list[str]  # what happened meanwhile to a pod of a namespace of the new revision
 
 
@@ -98,7 +98,7 @@ class Mesh:
             if (now := self._happens(place.name)) != seen[-1]:
                 seen.append(now)
             self.cluster.until(lambda: True, "")
-        said, _ = process.communicate()
+        _, said = process.communicate()
         assert process.returncode == 0, said
         self._until_it_validates(NEW_REVISION)
         if (now := self._happens(place.name)) != seen[-1]:

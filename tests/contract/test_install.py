@@ -124,10 +124,16 @@ def test_until_it_is_ready_its_pods_are_bare_then_fail_and_then_are_injected(
     assert (canary.seen[0], canary.seen[-1]) == ("nobody", NEW_REVISION)
 
 
-def test_it_says_that_it_is_complete(canary: Canary) -> None:
-    assert "✔ Istio core installed" in canary.said
-    assert "✔ Istiod installed" in canary.said
-    assert "✔ Installation complete" in canary.said
+def test_it_says_on_stderr_how_far_it_is(canary: Canary) -> None:
+    said = [line for line in canary.said.splitlines() if line[:1] in {"-", "✔"}]
+
+    assert said[:2] == ["- Processing resources for Istio core.", "✔ Istio core installed ⛵️"]
+    assert said[2] == "- Processing resources for Istiod."
+    assert said[-3:] == [
+        "✔ Istiod installed 🧠",
+        "- Pruning removed resources",
+        "✔ Installation complete",
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(of(NEW_REVISION)))
@@ -217,3 +223,14 @@ def test_an_install_that_nobody_confirms_changes_nothing(mesh: Mesh, canary: Can
     assert ran.code == 1
     assert "Cancelled." in ran.out + ran.err
     assert mesh.cluster.find("deployments", "istiod-other", namespace=SYSTEM) is None
+
+
+def test_findings_are_json_with_where_they_are_explained(mesh: Mesh, canary: Canary) -> None:
+    ran = mesh.istioctl.well("analyze", "-A", "-o", "json")
+
+    found = json.loads(ran.out)
+    (one,) = (one for one in found if one["origin"] == "Namespace default")
+    assert list(one) == ["code", "documentationUrl", "level", "message", "origin"]
+    assert (one["code"], one["level"]) == ("IST0102", "Info")
+    pages = "https://istio.io/v1.29/docs/reference/config/analysis"
+    assert one["documentationUrl"] == f"{pages}/ist0102/?ref=istioctl-analyze"

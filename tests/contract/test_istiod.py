@@ -118,12 +118,27 @@ def test_a_command_in_the_pod_reaches_debug_and_keeps_its_streams_apart(new: Mes
     assert isinstance(json.loads(ended.out), list)
 
 
-def test_a_command_that_fails_says_its_code(new: Mesh) -> None:
+def test_a_page_that_is_not_there_is_no_failure_to_the_command(new: Mesh) -> None:
     ask = ("pilot-discovery", "request", "GET", "/debug/nosuch")
 
     ended = pods.executed(new.cluster.client, SYSTEM, new.istiod(NEW_REVISION), *ask)
 
-    assert (ended.status["status"], ended.status["reason"]) == ("Failure", "NonZeroExitCode")
+    assert (ended.status["status"], ended.out) == ("Success", b"404 page not found\n\n")
+
+
+def test_a_command_that_fails_says_its_code(new: Mesh) -> None:
+    ask = ("pilot-discovery", "nosuch")
+
+    ended = pods.executed(new.cluster.client, SYSTEM, new.istiod(NEW_REVISION), *ask)
+
+    assert ended.status == {
+        "metadata": {},
+        "status": "Failure",
+        "reason": "NonZeroExitCode",
+        "message": "command terminated with non-zero exit code: "
+        "command terminated with exit code 255",
+        "details": {"causes": [{"reason": "ExitCode", "message": "255"}]},
+    }
 
 
 def test_a_closed_port_is_an_error_in_words(new: Mesh) -> None:

@@ -116,7 +116,8 @@ def test_the_list_says_which_namespaces_follow_a_tag(two: Mesh, tag: str, place:
     rows = json.loads(two.istioctl.well("tag", "list", "-o", "json").out)
 
     found = {row["tag"]: row for row in rows if row["tag"]}
-    assert found[tag] == {"tag": tag, "revision": OLD, "namespaces": [place.name]}
+    assert found[tag]["revision"] == OLD
+    assert place.name in found[tag]["namespaces"]
     assert found["default"]["revision"] == OLD
 
 
@@ -140,7 +141,7 @@ def test_the_table_has_three_columns(two: Mesh, tag: str) -> None:
 
     lines = [line.split() for line in ran.out.splitlines()]
     assert lines[0] == ["TAG", "REVISION", "NAMESPACES"]
-    assert [tag, OLD] in lines
+    assert [tag, OLD] in [line[:2] for line in lines]
 
 
 def test_the_default_moves_with_its_validator_and_at_once(moved: Mesh, place: Place) -> None:

@@ -73,7 +73,7 @@ def test_a_first_install_makes_the_default_too_as_a_part_of_itself() -> None:
         async with story() as it:
             ran = await it.install(OLD, OLD_REVISION)
 
-            assert "✔ Installation complete" in ran.out
+            assert "✔ Installation complete" in ran.err
             assert it.target("istio-revision-tag-default") == {"istiod-1-28-3"}
             assert it.target("istiod-default-validator", VALIDATING_WEBHOOKS) == {"istiod-1-28-3"}
             labels = it.labels(MUTATING_WEBHOOKS, "istio-revision-tag-default")
@@ -250,7 +250,7 @@ def test_a_dry_run_lists_the_sixteen_objects_and_removes_none() -> None:
                 "Not pruning object apps/v1, Kind=Deployment/istiod-1-28-3.istio-system "
                 "because of dry run."
             )
-            assert "✔ Uninstall complete" in ran.out
+            assert "✔ Uninstall complete" in ran.err
             assert "istiod-1-28-3" in it.names(DEPLOYMENTS, SYSTEM)
 
     run(told)

@@ -31,7 +31,8 @@ def analyze(context: Context) -> None:
     worst = messages.level(context.options.text("failure-threshold"), Level.ERROR)
     found = sorted(_findings(context), key=lambda one: (-one.level, one.code, one.origin))
     shown = [one for one in found if one.level >= least]
-    context.terminal.say(messages.printed(shown, form, is_coloured=False))
+    pages = messages.explained(context.version, asked_by="istioctl-analyze")
+    context.terminal.say(messages.printed(shown, form, where=pages, is_coloured=False))
     where = "all namespaces" if _is_everywhere(context) else f"namespace: {_where(context)}"
     if not shown:
         context.terminal.complain(f"✔ No validation issues found when analyzing {where}.")

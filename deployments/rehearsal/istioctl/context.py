@@ -37,6 +37,11 @@ class Terminal:
         self.out.write(f"{line}\n")
         self.out.flush()
 
+    def progress(self, line: str) -> None:
+        """Tell how far it is: on stderr, and each time on a new line, as the real one does."""
+        self.err.write(f"\n{line}")
+        self.err.flush()
+
     def complain(self, line: str) -> None:
         self.err.write(f"{line}\n")
         self.err.flush()

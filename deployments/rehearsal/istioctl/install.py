@@ -25,6 +25,7 @@ Json = dict[str, Any]
 _PATIENCE: Final = 300.0
 _REVISION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NOT_PRUNED: Final = "install.operator.istio.io/owning-resource-not-pruned"
+_SIGNS: Final = {"Base": "⛵️", "Pilot": "🧠", "IngressGateways": "🛬"}
 _TITLES: Final = {"Base": "Istio core", "Pilot": "Istiod", "IngressGateways": "Ingress gateways"}
 
 
@@ -61,11 +62,11 @@ def _apply_all(context: Context, wanted: Configuration, found: Sequence[Describe
     ]
     for component in _TITLES:
         _apply(context, component, [one.object for one in owned if one.component == component])
-    context.terminal.say("- Pruning removed resources")
+    context.terminal.progress("- Pruning removed resources")
     pruning.prune(context, [one.object for one in owned], labels=_owners(context, wanted))
     if needs_default:
         _make_default(context, wanted)
-    context.terminal.say("✔ Installation complete")
+    context.terminal.progress("✔ Installation complete")
 
 
 def _configuration(context: Context) -> Configuration:
@@ -96,8 +97,8 @@ def _ask_first(context: Context, wanted: Configuration) -> None:
 def _say_done(context: Context, found: Sequence[Described]) -> None:
     for component in _TITLES:
         if any(one.component == component for one in found):
-            context.terminal.say(f"✔ {_TITLES[component]} installed")
-    context.terminal.say("✔ Installation complete")
+            _say_installed(context, component)
+    context.terminal.progress("✔ Installation complete")
 
 
 def _make_namespace(context: Context, name: str) -> None:
@@ -128,7 +129,7 @@ def _apply(context: Context, component: str, objects: Sequence[Json]) -> None:
     if not objects:
         return
     title = _TITLES[component]
-    context.terminal.say(f"- Processing resources for {title}.")
+    context.terminal.progress(f"- Processing resources for {title}.")
     try:
         for obj in objects:
             _apply_one(context, obj)
@@ -139,9 +140,13 @@ def _apply(context: Context, component: str, objects: Sequence[Json]) -> None:
             named=title,
         )
     except CommandError as error:
-        context.terminal.say(f"✘ {title} encountered an error: {error}")
+        context.terminal.progress(f"✘ {title} encountered an error: {error}")
         raise
-    context.terminal.say(f"✔ {title} installed")
+    _say_installed(context, component)
+
+
+def _say_installed(context: Context, component: str) -> None:
+    context.terminal.progress(f"✔ {_TITLES[component]} installed {_SIGNS[component]}")
 
 
 def _apply_one(context: Context, obj: Json) -> None:

@@ -12,7 +12,9 @@ from deployments.rehearsal.istioctl.errors import CommandError
 
 Json = dict[str, Any]
 
-DOCUMENTATION: Final = "https://istio.io/latest/docs/reference/config/analysis/"
+_SITE: Final = "https://istio.io"
+_PAGES: Final = "docs/reference/config/analysis"
+DOCUMENTATION: Final = f"{_SITE}/latest/{_PAGES}/"
 _COLOURS: Final = {"Warning": "\033[33m", "Error": "\033[1;31m"}
 _END: Final = "\033[0m"
 
@@ -36,13 +38,16 @@ class Message:
     text: str
     origin: str = ""  # `Kind name.namespace`
 
-    def document(self) -> Json:
-        """Return it as `-o json` does."""
-        found = {"code": self.code, "level": self.level.shown}
-        if self.origin:
-            found["origin"] = self.origin
-        where = f"{DOCUMENTATION}{self.code.lower()}/"
-        return {**found, "message": self.text, "documentationUrl": where}
+    def document(self, where: str) -> Json:
+        """Return it as `-o json` does, with the pages on which messages are explained."""
+        origin = {"origin": self.origin} if self.origin else {}
+        return {
+            "code": self.code,
+            "documentationUrl": where.format(code=self.code.lower()),
+            "level": self.level.shown,
+            "message": self.text,
+            **origin,
+        }
 
     def line(self, *, is_coloured: bool) -> str:
         level = self.level.shown
@@ -66,12 +71,18 @@ def level(name: str, otherwise: Level) -> Level:
         ) from None
 
 
-def printed(messages: Sequence[Message], form: str, *, is_coloured: bool) -> str:
+def explained(version: str, *, asked_by: str = "") -> str:
+    """Return where the messages of a version are explained."""
+    minor = ".".join(version.split(".")[:2])
+    return f"{_SITE}/v{minor}/{_PAGES}/{{code}}/" + (f"?ref={asked_by}" if asked_by else "")
+
+
+def printed(messages: Sequence[Message], form: str, *, where: str, is_coloured: bool) -> str:
     """Return all messages in a format. Raises CommandError for an unknown one."""
     if form == "json":
-        return json.dumps([one.document() for one in messages], indent="\t")
+        return json.dumps([one.document(where) for one in messages], indent="\t")
     if form == "yaml":
-        return str(yaml.safe_dump([one.document() for one in messages]))
+        return str(yaml.safe_dump([one.document(where) for one in messages]))
     if form == "log":
         return "\n".join(one.line(is_coloured=is_coloured) for one in messages)
     raise CommandError(f'invalid format, expected one of [log json yaml] but got "{form}"')

@@ -39,7 +39,8 @@ def precheck(context: Context) -> None:
     found = [] if context.options.has("skip-controlplane") else list(_findings(context))
     least = messages.level(context.options.text("output-threshold"), Level.WARNING)
     shown = [one for one in found if one.level >= least]
-    printed = messages.printed(shown, context.options.text("output", "log"), is_coloured=True)
+    form, pages = context.options.text("output", "log"), messages.explained(context.version)
+    printed = messages.printed(shown, form, where=pages, is_coloured=True)
     if shown:
         context.terminal.say(printed)
     else:

@@ -23,7 +23,7 @@ def wait(context: Context, objects: Sequence[Json], *, seconds: float, named: st
     while missing := dict(_not_ready(context, objects)):
         line = f"- Processing resources for {named}. Waiting for {', '.join(sorted(missing))}"
         if line != said:
-            context.terminal.say(line)
+            context.terminal.progress(line)
             said = line
         left = deadline - time.monotonic()
         if left <= 0:

@@ -51,7 +51,7 @@ def uninstall(context: Context) -> None:
             context.terminal.say(f"Not pruning object {pruning.shown(obj)} because of dry run.")
         else:
             pruning.delete(context, obj)
-    context.terminal.say(_DONE)
+    context.terminal.progress(_DONE)
 
 
 def _chosen_revision(settings: Sequence[str]) -> str:
