@@ -54,7 +54,7 @@ mesh-test: install ## Upgrade a real mesh: uses up the cluster of $KUBECONFIG
 	@: "$${ISTIOCTL_1_28_3:?names the istioctl of Istio 1.28.3}"
 	@: "$${ISTIOCTL_1_29_1:?names the istioctl of Istio 1.29.1}"
 	@: "$${REAL_MESH_ISTIO:?names an overlay for istioctl install; an empty file will do}"
-	$(BIN)/pytest tests/mesh -m mesh -rP $(ARGS)
+	$(BIN)/pytest tests/mesh tests/contract -m mesh -rP $(ARGS)
 
 format: install ## Put style in order as far as a tool can
 	$(BIN)/ruff check --fix
