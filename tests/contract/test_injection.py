@@ -162,8 +162,11 @@ def test_an_injector_without_endpoints_lets_no_pod_be_made(tagged: Mesh, place: 
     place.make("deployments", workload(replicas=0))
     tagged.scale(NEW, 0)
     try:
+        # Until its endpoint is gone, a pod that has ended refuses the connection.
         refused = tagged.cluster.until(
-            lambda: answer if (answer := tagged.dry_run(place.name)).code == 500 else None,
+            lambda: (
+                answer if "no endpoints" in (answer := tagged.dry_run(place.name)).message else None
+            ),
             "refused",
         )
         place.merge("deployments", "web", {"spec": {"replicas": 1}}, sub="scale")
