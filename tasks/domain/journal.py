@@ -373,7 +373,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open_gate(self) -> Gate | None:
-        """The gate that waits for people now."""
+        """The gate that waits for people now; none of a run that is being undone."""
+        if self.attempt_is_rollback:
+            return None
         for asked in self.of(Asked):
             if self.decision(asked.gate.name) is None:
                 return asked.gate

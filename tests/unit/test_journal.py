@@ -246,6 +246,11 @@ def test_a_gate_is_open_until_it_is_decided() -> None:
     assert decided.open_gate is None
 
 
+def test_a_run_that_is_being_undone_waits_at_no_gate() -> None:
+    undone = Attempted(at=NOW, flow_run="f2", flow="rollback")
+    assert journal(Asked(gate=gate("start")), undone).open_gate is None
+
+
 def test_the_next_gate_is_open_while_the_first_is_decided() -> None:
     record = journal(
         Asked(gate=gate("start")),
