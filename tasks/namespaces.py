@@ -68,9 +68,16 @@ def _move_and_prove(move: NamespaceMove, plan: Plan) -> list[WorkloadMove]:
     """
     Relabel, then prove for every workload that the right injector answers; else put the labels back at once.
 
-    Returns what is to be rolled: not what no injector takes and never took.
+    Returns what is to be rolled: not what no injector takes and never took, and nothing where somebody
+    has said something else since the plan.
     """
     current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
+    if current not in (dict(move.before), {REVISION_LABEL: plan.new_revision}):
+        say(
+            f"{move.name}: somebody changed its labels since the plan, so it is left as it is",
+            namespace=move.name,
+        )
+        return []
     move_labels(move.name, current, plan.new_revision)
     try:
         prove_injection(move.name, plan.new_revision)

@@ -443,3 +443,21 @@ def test_nothing_was_moved_so_nothing_goes_back() -> None:
         move_back(["shop"], PLAN, ONE_AT_ONCE)
         await_arrival(["shop"], OLD, ONE_AT_ONCE)
     assert world.steps == []
+
+
+def test_what_somebody_said_of_a_namespace_since_the_plan_is_not_overwritten() -> None:
+    world = World()
+    said = {"istio-injection": "disabled"}
+    spaces = tuple(
+        msgspec.structs.replace(one, labels=said) if one.name == "shop" else one
+        for one in world.mesh.now.namespaces
+    )
+    world.mesh.now = msgspec.structs.replace(world.mesh.now, namespaces=spaces)
+
+    assert world.move() == []
+
+    assert world.says("shop") == said
+    assert world.revisions() == [{OLD}, {OLD}, {NEW}]
+    assert "shop: somebody changed its labels since the plan, so it is left as it is" in world.steps
+    world.undo()
+    assert world.says("shop") == said
