@@ -22,7 +22,7 @@ endef
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help install demo test check mesh-test contract-test rehearsal-test format lock clean
+.PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test format lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ contract-test: install ## Ask a real cluster what the rehearsal cluster is held 
 rehearsal-test: install ## Run the real kubectl and istioctl, and upgrades that they judge, on rehearsal clusters
 	$(BIN)/pytest tests/rehearsal -m foreign $(ARGS)
 	$(BIN)/python -m tests.mesh.on_rehearsal -k "seeds_story or failing_workload or rollback" $(ARGS)
+
+faults-test: install ## Rehearse a whole upgrade under each fault
+	$(BIN)/pytest tests/rehearsal -m faults $(ARGS)
 
 format: install ## Put style in order as far as a tool can
 	$(BIN)/ruff check --fix

@@ -1,14 +1,10 @@
 """Faults befall what they name, from the moment that they name, and nothing else."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-from starlette.types import Message, Receive, Scope, Send
-
 from deployments.rehearsal.cluster.controllers.fates import CRASH_LOOP, NEVER_READY, NORMAL
-from deployments.rehearsal.faults.api import Weather
 from deployments.rehearsal.faults.parsing import parse_faults
 from deployments.rehearsal.faults.troubles import Troubles
 from deployments.rehearsal.scenario.finding import find
@@ -79,56 +75,14 @@ def test_the_mesh_is_moody_where_it_was_asked_to_be() -> None:
     assert begun(found, lambda it: [it.is_silent(one) for one in istiods]) == [False, True]
 
 
+def test_sidecars_are_lost_in_the_namespace_that_was_named_and_in_no_other() -> None:
+    found = troubles("sidecars-lost:bank")
+    bank, web = pod("bank", "ledger-1"), pod("web", "assets-1")
+
+    assert not found.loses_sidecar(bank)  # the upgrade has not begun
+    assert begun(found, lambda it: (it.loses_sidecar(bank), it.loses_sidecar(web))) == (True, False)
+
+
 def test_late_proxies_are_no_fault_but_the_scenario_s_own() -> None:
     assert troubles().lag(pod("search", "query-1")) == 2.0
     assert troubles().lag(pod("web", "assets-1")) == 0.0
-
-
-async def _well(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"well"})
-
-
-def asked(fault: str, *, agent: bytes = b"kubectl/1") -> list[Mapping[str, Any]]:
-    """Return what a client gets to hear of an API server with a fault."""
-    found, heard = troubles(fault), list[Mapping[str, Any]]()
-    scope = {"type": "http", "headers": [(b"user-agent", agent)]}
-
-    async def send(message: Message) -> None:
-        heard.append(message)
-
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    async def told() -> None:
-        found.begin()
-        await Weather(_well, found.active, seed=1)(scope, receive, send)
-
-    asyncio.run(told())
-    return heard
-
-
-@pytest.mark.parametrize(
-    ("fault", "status"), [("api-429%100", 429), ("api-500%100", 500), ("api-429%0", 200)]
-)
-def test_the_api_server_refuses_as_many_requests_as_it_was_told_to(fault: str, status: int) -> None:
-    start, body = asked(fault)
-
-    assert start["status"] == status
-    assert (b'"kind":"Status"' in body["body"]) is (status != 200)
-
-
-def test_it_says_after_how_long_to_come_back() -> None:
-    start, _ = asked("api-429%100")
-
-    assert (b"retry-after", b"1") in start["headers"]
-
-
-def test_it_hangs_up_in_the_middle_of_an_answer() -> None:
-    start, body = asked("api-cut%100")
-
-    assert int(dict(start["headers"])[b"content-length"]) > len(body["body"])
-
-
-def test_istioctl_is_spared_for_it_would_never_get_through() -> None:
-    assert asked("api-500%100", agent=b"istioctl/1.29.1")[0]["status"] == 200

@@ -186,6 +186,14 @@ def too_old(asked: int, oldest: int) -> ApiError:
     return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
 
+def token_too_old() -> ApiError:
+    text = (
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list without the continue parameter."
+    )
+    return ApiError(410, "Expired", text)
+
+
 def too_new(asked: int, newest: int) -> ApiError:
     why = "Too large resource version"
     details: Json = {"causes": [{"reason": "ResourceVersionTooLarge", "message": why}]}

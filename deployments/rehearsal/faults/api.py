@@ -1,5 +1,5 @@
 """
-An API server that has a bad day: it refuses, breaks, is slow, or hangs up.
+An API server that has a bad day: it refuses, breaks, forgets, is slow, or hangs up.
 
 It stands between the clients and the API, so the cluster's own controllers notice nothing. istioctl
 is spared: it gives up at the first error, and would not get through however often it was repeated.
@@ -9,10 +9,22 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.rehearsal.cluster.errors import (
+    ApiError,
+    conflict,
+    internal,
+    token_too_old,
+    too_many_requests,
+    too_old,
+)
+from deployments.rehearsal.cluster.objects import Json
+from deployments.rehearsal.cluster.registry import Resource
+from deployments.rehearsal.cluster.web.paths import place_of
 from deployments.rehearsal.faults.kinds import Fault
 
 Active = Callable[[str], Sequence[Fault]]  # the faults of one kind that have begun
@@ -20,8 +32,10 @@ _SPARED: Final = b"istioctl/"
 _SLOW: Final = (1.0, 4.0)  # seconds
 _RETRY_AFTER: Final = b"1"
 _HALF: Final = b'{"kind":'
-_REFUSED: Final = (429, "TooManyRequests", "the server has received too many requests")
-_BROKEN: Final = (500, "InternalError", "Internal error occurred: the rehearsal wants it so")
+_CHANGES: Final = frozenset({"PATCH", "PUT"})
+_TRUE: Final = frozenset({"1", "true"})
+_REFUSED: Final = too_many_requests("the server has received too many requests")
+_BROKEN: Final = internal("the rehearsal wants it so")
 
 
 class Weather:
@@ -36,9 +50,13 @@ class Weather:
         if scope["type"] != "http" or _is_spared(scope):
             await self._application(scope, receive, send)
         elif self._befalls("api-429"):
-            await _answer(send, *_REFUSED, more=[(b"retry-after", _RETRY_AFTER)])
+            await _answer(send, _REFUSED, more=[(b"retry-after", _RETRY_AFTER)])
         elif self._befalls("api-500"):
-            await _answer(send, *_BROKEN)
+            await _answer(send, _BROKEN)
+        elif (found := _conflict(scope)) and self._befalls("api-409"):
+            await _answer(send, found)
+        elif (forgotten := _forgotten(scope)) and self._befalls("api-410"):
+            await _tell(send, *forgotten)
         elif self._befalls("api-cut"):
             await _hang_up(send)
         else:
@@ -56,24 +74,44 @@ def _is_spared(scope: Scope) -> bool:
     )
 
 
+def _conflict(scope: Scope) -> ApiError | None:
+    """Return what the server says to a change of an object that another one changed just before."""
+    place = place_of(scope["path"])
+    if scope["method"] not in _CHANGES or place is None or not place.name:
+        return None
+    resource = Resource(
+        group=place.group, version=place.version, plural=place.plural, kind="", singular=""
+    )
+    return conflict(resource, place.name)
+
+
+def _forgotten(scope: Scope) -> tuple[int, Json] | None:
+    """Return how the server tells that it has forgotten the moment that a request goes on from."""
+    asked = dict(parse_qsl(scope["query_string"].decode()))
+    if scope["method"] != "GET":
+        return None
+    if asked.get("watch") in _TRUE:
+        version = asked.get("resourceVersion", "")
+        # A watch from 0, or from nowhere, begins with what there is now, and cannot be too late.
+        if not version.isdigit() or not int(version):
+            return None
+        # It is told in an event, as a watch has been answered by then.
+        error = too_old(int(version), int(version) + 1)
+        return 200, {"type": "ERROR", "object": error.status}
+    error = token_too_old()
+    return (error.code, error.status) if asked.get("continue") else None
+
+
 Header = tuple[bytes, bytes]
 
 
-async def _answer(
-    send: Send, status: int, reason: str, message: str, *, more: Sequence[Header] = ()
-) -> None:
-    body = msgspec.json.encode(
-        {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": message,
-            "reason": reason,
-            "code": status,
-        }
-    )
-    await _send(send, _start(status, len(body), more), {"type": "http.response.body", "body": body})
+async def _answer(send: Send, error: ApiError, *, more: Sequence[Header] = ()) -> None:
+    await _tell(send, error.code, error.status, more)
+
+
+async def _tell(send: Send, code: int, document: Json, more: Sequence[Header] = ()) -> None:
+    body = msgspec.json.encode(document) + b"\n"
+    await _send(send, _start(code, len(body), more), {"type": "http.response.body", "body": body})
 
 
 async def _hang_up(send: Send) -> None:

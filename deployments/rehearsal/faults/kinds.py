@@ -67,6 +67,18 @@ _KINDS: Final = (
         what="its istiod is killed, once; its proxies have to come back to the next one",
     ),
     Kind(
+        name="api-409",
+        target=Target.API,
+        what="the API server answers changes with conflicts: somebody else was faster",
+        usual_percent=5,
+    ),
+    Kind(
+        name="api-410",
+        target=Target.API,
+        what="the API server has forgotten where watches and long lists were",
+        usual_percent=5,
+    ),
+    Kind(
         name="api-429",
         target=Target.API,
         what="the API server refuses requests: too many",

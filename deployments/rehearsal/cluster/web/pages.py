@@ -14,14 +14,10 @@ from typing import Final
 
 import msgspec
 
-from deployments.rehearsal.cluster.errors import ApiError, bad_request
+from deployments.rehearsal.cluster.errors import bad_request, token_too_old
 from deployments.rehearsal.cluster.store import Entry
 
 _KEPT: Final = 64  # lists that somebody is in the middle of
-_TOO_OLD: Final = (
-    "The provided continue parameter is too old to display a consistent list result. You can start "
-    "a new list without the continue parameter."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ class Pages:
             ) from error
         moment = self._moments.get(asked.moment)
         if moment is None or moment.version != asked.rv:
-            raise ApiError(410, "Expired", _TOO_OLD)
+            raise token_too_old()
         self._moments.move_to_end(asked.moment)
         return self._page(asked.moment, moment, asked.start, limit or len(moment.entries))
 
