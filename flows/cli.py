@@ -16,11 +16,12 @@ from flows.rollback import rollback as rollback_flow
 from flows.upgrade import upgrade as upgrade_flow
 from tasks import auditing, examining, preflight, wiring
 from tasks.domain import documents, report, runs
-from tasks.domain.approval import Answer, check_policy
+from tasks.domain.approval import Answer
 from tasks.domain.documents import RunReport
 from tasks.domain.errors import BadInputError
 from tasks.domain.journal import Attempted, Outcome
 from tasks.domain.parameters import RollbackParameters, UpgradeParameters
+from tasks.domain.policy import check_policy
 from tasks.settings import Settings
 
 app = typer.Typer(
@@ -140,15 +141,16 @@ def _follower(settings: Settings, person: str, *, says_yes: bool = False) -> Fol
 
 def _asked_by(person: str, asked: UpgradeParameters, *, says_yes: bool) -> UpgradeParameters:
     """Say who asks, and refuse gates that could never be decided, or not by --yes."""
-    policy = asked.gates.policy()
-    check_policy(policy, requester=person)
-    mine = asked.model_copy(update={"requester": person})
-    may = policy.may_vote(person) and policy.terminal_votes and policy.requester_may_approve
-    if says_yes and asked.gates.at and (policy.quorum > 1 or not may):
-        raise BadInputError(
-            f"--yes approves as {person} alone, and the gates' policy wants more; leave it out"
-        )
-    return mine
+    for gate in asked.gates.at:
+        policy = asked.gates.policy(gate)
+        check_policy(policy, requester=person)
+        may = policy.may_vote(person) and policy.terminal_votes and policy.requester_may_approve
+        if says_yes and (policy.quorum > 1 or not may):
+            raise BadInputError(
+                f"--yes approves gate {gate} as {person} alone, and its policy wants more; "
+                "leave it out"
+            )
+    return asked.model_copy(update={"requester": person})
 
 
 def _upgrade_deployed(asked: UpgradeParameters, settings: Settings, *, says_yes: bool) -> RunReport:

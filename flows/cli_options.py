@@ -8,9 +8,9 @@ import typer
 import yaml
 
 from flows.cli_output import Format
-from tasks.domain.approval import GateName
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import ClusterAccess, UpgradeParameters, parse, parse_access
+from tasks.domain.policy import GateName
 
 Kubeconfig = Annotated[
     str | None, typer.Option("--kubeconfig", help="Kubeconfig file. Default: as kubectl's.")

@@ -60,9 +60,9 @@ def pause_for_approval(gate: str, plan: Plan, parameters: UpgradeParameters) -> 
         name=gate,
         digest=digest(plan),
         asked_at=asked_at,
-        expires_at=asked_at + timedelta(seconds=parameters.gates.expiry_seconds),
+        expires_at=asked_at + timedelta(seconds=parameters.gates.deciding(gate).expiry_seconds),
         requester=parameters.requester,
-        policy=parameters.gates.policy(),
+        policy=parameters.gates.policy(gate),
         key=fingerprint(_key(parameters)),
     )
     note(Asked(gate=question))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tasks.domain.approval import Answer, Gate, Policy, Row, Vote, sign
+from tasks.domain.approval import Answer, Gate, Row, Vote, sign
 from tasks.domain.inventory import (
     ControlPlane,
     DisruptionBudget,
@@ -32,6 +32,7 @@ from tasks.domain.inventory import (
     WorkloadRef,
     XdsState,
 )
+from tasks.domain.policy import Policy
 from tasks.domain.revision import DEFAULT
 
 NOW: Final = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

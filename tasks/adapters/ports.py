@@ -27,6 +27,7 @@ from tasks.domain.journal import Entry, Holding, RunRecord
 from tasks.domain.removal import Listed
 from tasks.domain.rendering import InstallRequest, Rendered
 from tasks.domain.runs import FlowRunInfo
+from tasks.domain.slack import Label, Message, Posted
 from tasks.domain.snapshot import ObjectSnapshot
 
 
@@ -315,4 +316,46 @@ class Clock(Protocol):
 
     def sleep(self, duration: timedelta, *, until: Callable[[], bool] = ...) -> None:
         """Wait, in slices between which a stop is noticed."""
+        ...
+
+
+class Channel(Protocol):
+    """Our own messages in a Slack channel. Each call may wait its turn: Slack counts them."""
+
+    async def post(
+        self, channel: str, message: Message, *, label: Label, thread: str | None
+    ) -> Posted:
+        """Say something new, in a thread if one is named."""
+        ...
+
+    async def update(self, channel: str, ts: str, message: Message, *, label: Label) -> None:
+        """Let a message of ours say something else."""
+        ...
+
+    async def heads(self, channel: str, *, since: datetime) -> Sequence[Posted]:
+        """Return our messages outside threads, oldest first."""
+        ...
+
+    async def thread(self, channel: str, ts: str) -> Sequence[Posted]:
+        """Return our messages in a thread, oldest first."""
+        ...
+
+
+class SlackPeople(Protocol):
+    """Slack's people: who they are, and what only one of them gets to see."""
+
+    async def whisper(self, channel: str, user: str, text: str, *, thread: str | None) -> None:
+        """Tell one person something, where they are."""
+        ...
+
+    async def answer(self, response_url: str, text: str) -> None:
+        """Tell the person who clicked or typed a command."""
+        ...
+
+    async def open_modal(self, trigger: str, view: Mapping[str, object]) -> None:
+        """Show somebody a modal, within three seconds of what they did."""
+        ...
+
+    async def members(self, group: str) -> frozenset[str]:
+        """Return the ids of a user group's people. Raises UpgradeError if Slack cannot say."""
         ...

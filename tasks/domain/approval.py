@@ -10,21 +10,13 @@ import enum
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
 
 from tasks.domain.errors import BadInputError
-
-
-class GateName(enum.StrEnum):
-    """The points at which a run can wait for people."""
-
-    START = "start"
-    WAVE = "wave"  # before every wave but the first; in a run: wave-2, wave-3, ...
-    DEFAULT = "default"
-    UNINSTALL = "uninstall"
+from tasks.domain.policy import Policy, SlackApproval
 
 
 class Answer(enum.StrEnum):
@@ -39,9 +31,6 @@ class Answer(enum.StrEnum):
 
 VOTES: Final = frozenset({Answer.APPROVE, Answer.REJECT})
 
-# What an identity begins with; nobody's name in a `people` table may look like one.
-_SCHEMES: Final = ("kubernetes:", "slack:")
-
 # Shorter ones can be guessed; an empty one would let anybody sign.
 _MIN_KEY: Final = 16
 
@@ -53,38 +42,6 @@ class Verdict(enum.StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
-
-
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody with one or several identities: `kubernetes:USER` or `slack:TEAM/USER`."""
-
-    name: str
-    identities: tuple[str, ...]
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a gate is decided."""
-
-    approvers: tuple[str, ...] = ()  # names of people, or identities; empty: whoever can sign
-    quorum: int = 1
-    requester_may_approve: bool = True
-    terminal_votes: bool = True
-    people: tuple[Person, ...] = ()
-
-    def person(self, identity: str) -> str:
-        """Return who an identity belongs to; one that is in no table is a person of its own."""
-        for person in self.people:
-            if identity in person.identities:
-                return person.name
-        return identity
-
-    def may_vote(self, identity: str) -> bool:
-        """Whether an identity is among the approvers."""
-        if not self.approvers:
-            return True
-        # A name where an identity belongs is nobody, though the table has a person of that name.
-        is_identity = identity.startswith(_SCHEMES)
-        return is_identity and not {identity, self.person(identity)}.isdisjoint(self.approvers)
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +68,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     at: Annotated[datetime, msgspec.Meta(tz=True)]  # one without a zone compares with nothing
     via: str = "terminal"
     reason: str = ""
+    groups: tuple[str, ...] = ()  # approving Slack groups that the person was in, as the signer saw
 
 
 class SignedVote(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,9 +144,10 @@ def tally(gate: Gate, rows: Sequence[Row], *, key: bytes, now: datetime) -> Tall
     Count a gate's rows under its policy; their order does not matter.
 
     One person counts once, a valid reject always counts, and an answer given after the gate expired
-    is none. Valid rows about something else of the same run are passed over in silence.
+    is none; nor is an approval that nobody has counted for so long that the mesh may be another one
+    by now. Valid rows about something else of the same run are passed over in silence.
     """
-    votes, refused = _sorted_out(gate, rows, key)
+    votes, refused = _sorted_out(gate, rows, key, now)
     rejections = [vote for vote in votes if vote.answer is Answer.REJECT]
     approvals: dict[str, Vote] = {}
     for vote in votes:
@@ -203,7 +162,7 @@ def tally(gate: Gate, rows: Sequence[Row], *, key: bytes, now: datetime) -> Tall
 
 
 def _sorted_out(
-    gate: Gate, rows: Sequence[Row], key: bytes
+    gate: Gate, rows: Sequence[Row], key: bytes, now: datetime
 ) -> tuple[list[Vote], tuple[Refused, ...]]:
     """Return the votes that count, oldest first, and the rows that do not."""
     votes: list[Vote] = []
@@ -214,7 +173,7 @@ def _sorted_out(
             refused.append(vote)
         elif vote.run == gate.run and vote.gate != gate.name:
             continue  # an earlier gate's vote, or a hold: all of a run's rows are in one list
-        elif why := _objection(vote, gate):
+        elif why := _objection(vote, gate) or _staleness(vote, gate, now):
             refused.append(Refused(key=row.key, why=why))
         else:
             votes.append(vote)
@@ -252,25 +211,53 @@ def _objection(vote: Vote, gate: Gate) -> str | None:
     return _wrong_person(vote, gate)
 
 
+def _staleness(vote: Vote, gate: Gate, now: datetime) -> str | None:
+    age = timedelta(seconds=gate.policy.approval_valid_seconds)
+    if vote.answer is Answer.APPROVE and now - vote.at > age:
+        return f"was given more than {age} ago, and what it approved may look different now"
+    return None
+
+
 def _wrong_person(vote: Vote, gate: Gate) -> str | None:
     policy = gate.policy
-    if not policy.may_vote(vote.person):
+    if vote.via == "slack" and not policy.approvers:
+        return "came from Slack, and the policy names no approvers"
+    if not policy.may_vote(vote.person, vote.groups):
         return f"is by {vote.person}, who is not an approver"
-    is_requester = policy.person(vote.person) == policy.person(gate.requester)
-    if is_requester and not policy.requester_may_approve and vote.answer is Answer.APPROVE:
+    return _not_allowed_to_approve(vote, gate) if vote.answer is Answer.APPROVE else None
+
+
+def _not_allowed_to_approve(vote: Vote, gate: Gate) -> str | None:
+    policy = gate.policy
+    if vote.via == "slack" and policy.slack_approve is SlackApproval.NEVER:
+        return "came from Slack, where the policy lets nobody approve"
+    if policy.requester_may_approve:
+        return None
+    if policy.person(vote.person) == policy.person(gate.requester):
         return f"is by {vote.person}, who asked for the run"
+    if policy.hides(gate.requester, vote.person):
+        return (
+            f"is by {vote.person}, who may be {gate.requester}, who asked for the run: the people "
+            "table does not say"
+        )
     return None
 
 
 def controls(rows: Sequence[Row], *, run: str, key: bytes, policy: Policy) -> tuple[Vote, ...]:
     """Return the valid hold, resume and abort rows of a run, oldest first."""
     votes = [vote for row in rows if isinstance(vote := verified(row, key=key), Vote)]
-    valid = [vote for vote in votes if _is_control(vote, run) and policy.may_vote(vote.person)]
+    valid = [vote for vote in votes if _is_control(vote, run) and _may_control(vote, policy)]
     return tuple(sorted(valid, key=_order))
 
 
 def _is_control(vote: Vote, run: str) -> bool:
     return vote.run == run and not vote.gate and vote.answer not in VOTES
+
+
+def _may_control(vote: Vote, policy: Policy) -> bool:
+    if vote.via == "slack" and not policy.approvers:
+        return False
+    return policy.may_vote(vote.person, vote.groups)
 
 
 def is_held(votes: Iterable[Vote]) -> bool:
@@ -283,54 +270,3 @@ def aborted_by(votes: Iterable[Vote]) -> Vote | None:
     """Return the first abort, None if nobody asked for one."""
     aborts = [vote for vote in votes if vote.answer is Answer.ABORT]
     return min(aborts, key=_order, default=None)
-
-
-def check_policy(policy: Policy, *, requester: str | None = None) -> None:
-    """
-    Refuse a policy that could never be satisfied, or that does not say who is who.
-
-    With `requester`, the person behind that identity does not count where the policy leaves them
-    out. Raises BadInputError.
-    """
-    if policy.quorum < 1:
-        raise BadInputError(f"a quorum is at least 1, not {policy.quorum}")
-    _check_people(policy.people)
-    names = {person.name for person in policy.people}
-    for approver in policy.approvers:
-        if approver not in names and not approver.startswith(_SCHEMES):
-            raise BadInputError(
-                f"approver {approver!r} is neither in the people table nor an identity such as "
-                "kubernetes:USER or slack:TEAM/USER"
-            )
-    _check_quorum(policy, requester)
-
-
-def _check_people(people: Sequence[Person]) -> None:
-    owners: dict[str, str] = {}
-    for person in people:
-        if person.name.startswith(_SCHEMES):
-            raise BadInputError(f"the person {person.name!r} is named like an identity; use a name")
-        if not person.identities:
-            raise BadInputError(f"{person.name!r} has no identity, so nobody could vote as them")
-        for identity in person.identities:
-            if not identity.startswith(_SCHEMES):
-                raise BadInputError(
-                    f"{identity!r} of {person.name} must start with kubernetes: or slack:"
-                )
-            if identity in owners:
-                raise BadInputError(
-                    f"{identity} belongs to both {owners[identity]} and {person.name}"
-                )
-            owners[identity] = person.name
-
-
-def _check_quorum(policy: Policy, requester: str | None) -> None:
-    if not policy.approvers:  # whoever can sign: there may always be one more
-        return
-    able = {policy.person(approver) for approver in policy.approvers}
-    if requester is not None and not policy.requester_may_approve:
-        able.discard(policy.person(requester))
-    if len(able) < policy.quorum:
-        raise BadInputError(
-            f"a quorum of {policy.quorum} cannot be reached: {len(able)} people may approve"
-        )

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tasks.domain.approval import GateName
 from tasks.domain.errors import BadInputError
 from tasks.domain.findings import Finding
 from tasks.domain.injection import followed, namespace_follows
@@ -33,6 +32,7 @@ from tasks.domain.plan import (
     cut_into_batches,
     injection_labels,
 )
+from tasks.domain.policy import GateName
 from tasks.domain.revision import DEFAULT, REVISION_LABEL
 
 _SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease"})

@@ -14,8 +14,8 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from tasks.domain.approval import GateName, Person, Policy, check_policy
 from tasks.domain.errors import BadInputError
+from tasks.domain.policy import GateName, Person, Policy, SlackApproval, check_policy
 from tasks.domain.rendering import InstallRequest, Overlay
 from tasks.domain.revision import Version, checked_revision, is_dns_label
 
@@ -76,24 +76,59 @@ class PersonModel(Model):
     identities: list[Text] = Field(min_length=1, description="kubernetes:USER or slack:TEAM/USER")
 
 
-class Gates(Model):
-    """Where the run waits for people, and who decides."""
+class Deciding(Model):
+    """Who decides at a gate, and how."""
 
-    at: list[GateName] = Field(
-        default_factory=lambda: list(GateName), description="Which gates there are."
-    )
     approvers: list[Text] = Field(
         default_factory=list,
-        description="Names from `people`, or identities. Empty: whoever holds the signing key.",
+        description="Names from `people`, identities, or slack-group:TEAM/GROUP. "
+        "Empty: whoever holds the signing key, in a terminal.",
     )
     quorum: int = Field(
         default=1, ge=1, le=50, description="How many different people have to approve."
     )
     requester_may_approve: bool = True
     terminal_votes: bool = Field(default=True, description="Whether votes from a terminal count.")
+    slack_approve: SlackApproval = Field(
+        default=SlackApproval.CONFIRM,
+        description="Whether Approve may be pressed in Slack, after one more question or not at all.",
+    )
     expiry_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] = Field(
         default=24 * 3600,
         description="After this an undecided gate ends the run; it never goes on.",
+    )
+    remind_after_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = Field(
+        default=3600,
+        description="After this Slack reminds of an open gate, then after twice as long, and so on.",
+    )
+    approval_valid_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] = Field(
+        default=4 * 3600,
+        description="An approval that the run has not counted by then has to be given again.",
+    )
+
+
+class Differing(Model):
+    """What one gate decides otherwise than the others; what is empty is as with the others."""
+
+    approvers: list[Text] | None = None
+    quorum: Annotated[int, Field(ge=1, le=50)] | None = None
+    requester_may_approve: bool | None = None
+    terminal_votes: bool | None = None
+    slack_approve: SlackApproval | None = None
+    expiry_seconds: Annotated[float, Field(gt=0, le=30 * 24 * 3600)] | None = None
+    remind_after_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] | None = None
+    approval_valid_seconds: Annotated[float, Field(ge=60, le=30 * 24 * 3600)] | None = None
+
+
+class Gates(Deciding):
+    """Where the run waits for people, and who decides."""
+
+    at: list[GateName] = Field(
+        default_factory=lambda: list(GateName), description="Which gates there are."
+    )
+    each: dict[GateName, Differing] = Field(
+        default_factory=dict[GateName, Differing],
+        description="What single gates decide otherwise, by the gate's name.",
     )
     people: list[PersonModel] = Field(default_factory=list[PersonModel])
     signing_key: (
@@ -103,16 +138,28 @@ class Gates(Model):
         description="file:PATH or secret:NAMESPACE/NAME/KEY. Empty: a file of this machine's own.",
     )
 
-    def policy(self) -> Policy:
-        """Return the policy as the domain counts by it."""
+    def deciding(self, gate: str) -> Deciding:
+        """Return who decides at a gate, by its name in a run: start, wave-2, ..."""
+        name = gate.partition("-")[0]
+        differing = self.each.get(GateName(name)) if name in set(GateName) else None
+        return (
+            self.model_copy(update=differing.model_dump(exclude_none=True)) if differing else self
+        )
+
+    def policy(self, gate: str = "") -> Policy:
+        """Return a gate's policy as the domain counts by it; without a name, that of the run."""
+        found = self.deciding(gate)
         return Policy(
-            approvers=tuple(self.approvers),
-            quorum=self.quorum,
-            requester_may_approve=self.requester_may_approve,
-            terminal_votes=self.terminal_votes,
+            approvers=tuple(found.approvers),
+            quorum=found.quorum,
+            requester_may_approve=found.requester_may_approve,
+            terminal_votes=found.terminal_votes,
             people=tuple(
                 Person(name=one.name, identities=tuple(one.identities)) for one in self.people
             ),
+            slack_approve=found.slack_approve,
+            remind_after_seconds=found.remind_after_seconds,
+            approval_valid_seconds=found.approval_valid_seconds,
         )
 
 
@@ -182,7 +229,8 @@ class UpgradeParameters(Model):
         try:
             version = Version.parse(self.to)
             checked_revision(self.revision or version.revision)
-            check_policy(self.gates.policy())
+            for gate in ("", *self.gates.each):
+                check_policy(self.gates.policy(gate))
         except BadInputError as error:
             raise ValueError(str(error)) from error
         _check_waves(self.waves)

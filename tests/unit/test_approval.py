@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from tasks.domain.approval import (
     Answer,
     Gate,
-    GateName,
-    Person,
-    Policy,
     Refused,
     Row,
     Tally,
     Verdict,
     Vote,
     aborted_by,
-    check_policy,
     controls,
     fingerprint,
     is_held,
@@ -30,6 +26,7 @@ from tasks.domain.approval import (
     verified,
 )
 from tasks.domain.errors import BadInputError
+from tasks.domain.policy import GateName, Person, Policy, check_policy
 from tests.builders import KEY, NOW, REQUESTER, RUN, after, control, gate, signed, vote
 
 ANN, BOB, EVE = "kubernetes:ann", "kubernetes:bob", "kubernetes:eve"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from flows.cli_options import access, read_parameters, waves
-from tasks.domain.approval import GateName
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import ClusterAccess, OverlayFile, UpgradeParameters
+from tasks.domain.policy import GateName
 from tests.architecture.repository import read
 
 ALL = [GateName.START, GateName.WAVE, GateName.DEFAULT, GateName.UNINSTALL]

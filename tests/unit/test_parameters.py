@@ -5,7 +5,6 @@ from typing import Final
 
 import pytest
 
-from tasks.domain.approval import GateName, Person, Policy
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import (
     RollbackParameters,
@@ -14,6 +13,7 @@ from tasks.domain.parameters import (
     parse_access,
     parse_json,
 )
+from tasks.domain.policy import GateName, Person, Policy
 from tasks.domain.rendering import InstallRequest, Overlay
 from tasks.domain.revision import Version
 from tests.unit.plan_cases import asked

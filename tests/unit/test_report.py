@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from tasks.domain.approval import Answer, Policy, Verdict
+from tasks.domain.approval import Answer, Verdict
 from tasks.domain.documents import DoctorReport, Examined, RunReport, StatusReport, VoteReport
 from tasks.domain.findings import Finding, Severity
 from tasks.domain.journal import (
@@ -26,6 +26,7 @@ from tasks.domain.journal import (
     Step,
 )
 from tasks.domain.plan import Action, Batch, LeftToPeople, Plan, Wave, digest
+from tasks.domain.policy import Policy
 from tasks.domain.report import (
     audit_lines,
     audit_report,

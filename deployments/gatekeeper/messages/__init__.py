@@ -1,0 +1,1 @@
+"""What people read in Slack, as Block Kit. Pure: values in, values out."""
