@@ -78,12 +78,22 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
         They are known by identities of two kinds, and no table says which belong together.
         """
-        asked_in, votes_in = requester.partition(":")[0], voter.partition(":")[0]
+        asked_in, votes_in = _scheme(requester), _scheme(voter)
         if not requester.startswith(_SCHEMES) or asked_in == votes_in:
             return False
-        owner = self.person(requester)
-        known = next((one.identities for one in self.people if one.name == owner), ())
-        return not any(one.startswith(f"{votes_in}:") for one in known)
+        return not (self._is_known(requester, votes_in) or self._is_known(voter, asked_in))
+
+    def _is_known(self, identity: str, scheme: str) -> bool:
+        """Whether the table says who somebody is by identities of another kind."""
+        return any(
+            identity in person.identities
+            and any(_scheme(one) == scheme for one in person.identities)
+            for person in self.people
+        )
+
+
+def _scheme(identity: str) -> str:
+    return identity.partition(":")[0]
 
 
 def check_policy(policy: Policy, *, requester: str | None = None) -> None:
@@ -129,13 +139,22 @@ def _check_people(people: Sequence[Person]) -> None:
 
 def _check_requester_is_known(policy: Policy, requester: str) -> None:
     for approver in policy.approvers:
-        voter = "slack:" if approver.startswith(_GROUP) else approver
-        if voter.startswith(_SCHEMES) and policy.hides(requester, voter):
-            kind = voter.partition(":")[0]
+        hidden = next(
+            (one for one in _voters(policy, approver) if policy.hides(requester, one)), None
+        )
+        if hidden is not None:
             raise BadInputError(
                 f"{requester} may not approve, and {approver} may be the same person: name the "
-                f"{kind}: identity of {requester} in gates.people"
+                f"{_scheme(hidden)}: identity of {requester} in gates.people"
             )
+
+
+def _voters(policy: Policy, approver: str) -> tuple[str, ...]:
+    """Return the identities by which an approver votes."""
+    if approver.startswith(_GROUP):
+        return ("slack:",)  # whoever is in it
+    named = next((one.identities for one in policy.people if one.name == approver), None)
+    return (approver,) if named is None else named
 
 
 def _check_quorum(policy: Policy, requester: str | None) -> None:

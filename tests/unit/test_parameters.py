@@ -86,7 +86,7 @@ def test_the_policy_is_what_the_gates_say() -> None:
         pytest.param(
             {"to": "1.29.1", "gates": {"approvers": ["bob"], "people": [ANN]}},
             "approver 'bob' is neither in the people table nor an identity such as "
-            "kubernetes:USER or slack:TEAM/USER",
+            "kubernetes:USER, slack:TEAM/USER or slack-group:TEAM/GROUP",
             id="an approver whom nobody knows",
         ),
         pytest.param(
