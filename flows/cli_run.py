@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -21,7 +20,8 @@ from tasks.domain import report, runs
 from tasks.domain.approval import Answer
 from tasks.domain.documents import RunReport
 from tasks.domain.errors import BadInputError, RefusedError, TransientError, UpgradeError
-from tasks.domain.journal import Attempted, Holding, Outcome, RunRecord
+from tasks.domain.journal import Attempted, Outcome, RunRecord
+from tasks.domain.lapsing import LeaseWatch
 from tasks.domain.parameters import UpgradeParameters
 from tasks.settings import Settings
 
@@ -116,35 +116,6 @@ def _stopping_on_signals() -> Generator[None]:
             signal.signal(number, handler)
 
 
-@dataclass(kw_only=True)
-class LeaseWatch:
-    """
-    Sees a Lease stay as it is for its whole duration.
-
-    What counts is the time waited here between two looks. The times in the Lease are another
-    machine's: to compare clocks would take a living process for a dead one.
-    """
-
-    seen: Holding | None = None
-    watched: timedelta = timedelta()
-
-    def has_lapsed(self, record: RunRecord | None) -> bool:
-        """Look once a TICK: whether the process that works for a run has stopped to renew."""
-        holding = wiring.services().leases.holding()
-        if record is None or holding is None or holding.run != record.run or not holding.process:
-            self.begin_anew()
-            return False
-        if holding != self.seen:
-            self.seen, self.watched = holding, timedelta()
-            return False
-        self.watched += TICK
-        return self.watched >= timedelta(seconds=holding.duration_seconds)
-
-    def begin_anew(self) -> None:
-        """Forget what was seen: nobody looked for a while."""
-        self.seen = None
-
-
 def follow_deployment(flow_run: str, follower: Follower) -> RunReport:
     """
     Follow a deployment's flow run to its end, and put it back in line if its process is gone.
@@ -162,7 +133,7 @@ def follow_deployment(flow_run: str, follower: Follower) -> RunReport:
                 return _ended(follower.record, info.state_name, info.state_message, flow_run)
             if info.state_type != "RUNNING" or _is_recent(put_back_at):
                 watch.begin_anew()
-            elif watch.has_lapsed(follower.record):
+            elif _has_lapsed(watch, follower.record):
                 _put_back(flow_run)
                 put_back_at = services.clock.now()
             trouble.is_over()
@@ -170,6 +141,14 @@ def follow_deployment(flow_run: str, follower: Follower) -> RunReport:
             trouble.tell(error)
             watch.begin_anew()
         services.clock.sleep(TICK)
+
+
+def _has_lapsed(watch: LeaseWatch, record: RunRecord | None) -> bool:
+    """Look once a TICK: whether the process that works for a run has stopped to renew."""
+    if record is None:
+        watch.begin_anew()
+        return False
+    return watch.has_lapsed(wiring.services().leases.holding(), record.run, after=TICK)
 
 
 def _is_recent(put_back_at: datetime | None) -> bool:

@@ -431,7 +431,11 @@ class FakeVotes:
         return tuple(self._rows.get(flow_run, {}).values())
 
     def cast(self, flow_run: str, row: Row) -> None:
-        self._rows.setdefault(flow_run, {})[row.key] = row
+        if self.first(flow_run, row) != row:
+            raise RefusedError(f"there is another row under {row.key}")
+
+    def first(self, flow_run: str, row: Row) -> Row:
+        return self._rows.setdefault(flow_run, {}).setdefault(row.key, row)
 
 
 class FakeFlowRuns:

@@ -273,6 +273,10 @@ class Votes(Protocol):
         """Store a row; the same again is no error."""
         ...
 
+    def first(self, flow_run: str, row: Row) -> Row:
+        """Store a row unless its key is taken, and return the one that is there now."""
+        ...
+
 
 class FlowRuns(Protocol):
     """Prefect's runs and deployments, as far as the command line and the flow need them."""
@@ -348,8 +352,8 @@ class SlackPeople(Protocol):
         """Tell one person something, where they are."""
         ...
 
-    async def answer(self, response_url: str, text: str) -> None:
-        """Tell the person who clicked or typed a command."""
+    async def answer(self, response_url: str, text: str) -> bool:
+        """Tell the person who clicked or typed a command; False when it is too late for that."""
         ...
 
     async def open_modal(self, trigger: str, view: Mapping[str, object]) -> None:

@@ -45,6 +45,7 @@ _RESCHEDULABLE: Final = frozenset({"RUNNING", "PENDING"})
 
 class _State(msgspec.Struct, frozen=True):
     type: str
+    id: str | None = None
     name: str | None = None
     message: str | None = None
 
@@ -139,6 +140,11 @@ class PrefectApi:
         return self._decode(self._expected(response), tuple[Row, ...])
 
     def cast(self, flow_run: str, row: Row) -> None:
+        if self.first(flow_run, row) != row:
+            run = _run_id(flow_run)
+            raise RefusedError(f"flow run {run} already has another input under {row.key}")
+
+    def first(self, flow_run: str, row: Row) -> Row:
         run = _run_id(flow_run)
         if not _KEY.fullmatch(row.key):
             raise BadInputError(
@@ -147,10 +153,10 @@ class PrefectApi:
             )
         body = {"key": row.key, "value": row.value}
         response = self._send("POST", f"/flow_runs/{run}/input", body)
-        if response.status_code != HTTPStatus.CONFLICT:
-            self._expected(response)
-        elif self._value(run, row.key) != row.value:
-            raise RefusedError(f"flow run {run} already has another input under {row.key}")
+        if response.status_code == HTTPStatus.CONFLICT:
+            return Row(key=row.key, value=self._value(run, row.key))
+        self._expected(response)
+        return row
 
     def _value(self, run: str, key: str) -> str:
         return self._expected(self._send("GET", f"/flow_runs/{run}/input/{key}")).text
@@ -166,6 +172,7 @@ class PrefectApi:
             id=run.id,
             name=run.name,
             state_type=state.type,
+            state_id=state.id or "",
             state_name=state.name or state.type.capitalize(),
             state_message=state.message or "",
             deployment_id=run.deployment_id,

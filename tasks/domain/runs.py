@@ -24,6 +24,7 @@ class FlowRunInfo(msgspec.Struct, frozen=True, kw_only=True):
     state_name: str
     state_message: str
     deployment_id: str | None
+    state_id: str = ""  # each change of state has a new one
 
     @property
     def is_over(self) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from tasks.domain.errors import RefusedError, TransientError
+
 Block: TypeAlias = Mapping[str, Any]  # of Block Kit, as JSON
 
 
@@ -89,3 +91,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Heard = Click | Submission | Command
+
+
+class AnswerLostError(TransientError):
+    """Slack may have taken a message, or not: look for it before it is posted again."""
+
+
+class MessageGoneError(RefusedError):
+    """A message of ours was deleted by somebody."""

@@ -1,0 +1,165 @@
+"""
+Bringing a run's thread in Slack up to date with what the thread should say.
+
+Slack itself is the record of what was said: each message carries a label, and is looked for before it
+is posted. So that two gatekeepers that look at the same moment do not both post, each message is
+claimed first, in Prefect, where the first writer of a row wins. A claim whose owner then posts nothing
+is passed by after a while.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from deployments.gatekeeper.thread import Wanted
+from tasks.adapters.ports import Channel, Votes
+from tasks.domain.approval import Row
+from tasks.domain.journal import RunRecord
+from tasks.domain.slack import AnswerLostError, Label, MessageGoneError, Posted
+
+# How long others leave a message to the owner of a claim; and how long the owner believes in it, so
+# that its post is done, or given up, by then.
+_OTHERS_WAIT: Final = 30.0  # seconds
+_OWNER_HAS: Final = 15.0
+_POSTED_WITHIN: Final = 10.0
+# The head may be older than the run's own first entry, by another machine's clock.
+_CLOCKS_APART: Final = timedelta(minutes=10)
+_HEAD: Final = "head"
+_log: Final = logging.getLogger("istio-canary.gatekeeper")
+
+
+class Claims:
+    """Who of several gatekeepers posts a message: the first to say so, in Prefect."""
+
+    def __init__(
+        self, votes: Callable[[], Votes], *, process: str, monotonic: Callable[[], float]
+    ) -> None:
+        self._votes = votes
+        self._process = process
+        self._monotonic = monotonic
+        self._seen: dict[tuple[str, str], float] = {}  # claims, and since when we know of them
+
+    async def is_ours(self, flow_run: str, key: str) -> bool:
+        """Whether we are the one to post, now."""
+        number = 0
+        while True:
+            row = Row(key=f"slack-{key}-{number}", value=self._process)
+            asked_at = self._monotonic()
+            first = await asyncio.to_thread(self._first, flow_run, row)
+            is_ours = first.value == self._process
+            since = self._seen.setdefault((flow_run, row.key), asked_at)
+            if self._monotonic() - since < (_OWNER_HAS if is_ours else _OTHERS_WAIT):
+                return is_ours
+            number += 1
+
+    def _first(self, flow_run: str, row: Row) -> Row:
+        return self._votes().first(flow_run, row)
+
+
+@dataclass(kw_only=True)
+class _Thread:
+    """What we know of a thread: what was said, and what it said last."""
+
+    head: Posted | None = None
+    posted: dict[str, Posted] = field(default_factory=dict[str, Posted])
+    gone: set[str] = field(
+        default_factory=set[str]
+    )  # somebody deleted them; they are not said again
+    is_read: bool = False
+
+
+class Poster:
+    """Writes the threads of one cluster's runs. The only one that edits messages."""
+
+    def __init__(self, channel: Channel, claims: Claims, *, cluster: str, to: str) -> None:
+        self._channel = channel
+        self._claims = claims
+        self._cluster = cluster
+        self._to = to
+        self._threads: dict[str, _Thread] = {}
+
+    async def bring_up_to_date(
+        self, record: RunRecord, wanted: tuple[Wanted, ...], *, claimed_under: str
+    ) -> bool:
+        """
+        Post what is missing, in order, and change what says something else now.
+
+        Returns whether nothing is left to do. Raises UpgradeError while Slack does not take it; the
+        next call goes on from there. `claimed_under` is the flow run that holds the claims.
+        """
+        thread = self._threads.setdefault(record.run, _Thread())
+        await self._update(thread, wanted, record)
+        for one in wanted:
+            if one.key in thread.posted or one.key in thread.gone:
+                continue
+            await self._read(thread, record)  # another gatekeeper, or we before a restart
+            if one.key in thread.posted:
+                continue
+            if not await self._claims.is_ours(claimed_under, one.key):
+                thread.is_read = False
+                return False  # its owner posts it now, and the order of the thread stays
+            await self._post(thread, one, record)
+        return True
+
+    async def _update(self, thread: _Thread, wanted: tuple[Wanted, ...], record: RunRecord) -> None:
+        for one in wanted:
+            posted = thread.posted.get(one.key)
+            if posted is None or not one.is_updated:
+                continue
+            label = self._label(record, one)
+            if posted.label == label:
+                continue
+            try:
+                await self._channel.update(self._to, posted.ts, one.message, label=label)
+            except MessageGoneError:
+                _log.warning(
+                    "the message %s of run %s was deleted by somebody", one.key, record.run
+                )
+                thread.gone.add(one.key)
+                del thread.posted[one.key]
+            else:
+                thread.posted[one.key] = Posted(ts=posted.ts, label=label)
+
+    async def _read(self, thread: _Thread, record: RunRecord) -> None:
+        if thread.is_read:
+            return
+        if thread.head is None:
+            since = record.started.at - _CLOCKS_APART
+            heads = await self._channel.heads(self._to, since=since)
+            mine = [one for one in heads if self._is_of(one, record) and one.label.key == _HEAD]
+            thread.head = mine[0] if mine else None
+        if thread.head is not None:
+            thread.posted.setdefault(_HEAD, thread.head)
+            for one in await self._channel.thread(self._to, thread.head.ts):
+                if self._is_of(one, record):
+                    thread.posted.setdefault(one.label.key, one)
+        thread.is_read = True
+
+    async def _post(self, thread: _Thread, one: Wanted, record: RunRecord) -> None:
+        label = self._label(record, one)
+        under = None if one.key == _HEAD or thread.head is None else thread.head.ts
+        try:
+            async with asyncio.timeout(_POSTED_WITHIN):
+                posted = await self._channel.post(self._to, one.message, label=label, thread=under)
+        except (AnswerLostError, TimeoutError) as error:
+            thread.is_read = False  # it may be there: the next look will tell
+            raise AnswerLostError(
+                f"Slack did not say whether it took the message {one.key} of run {record.run}"
+            ) from error
+        thread.posted[one.key] = posted
+        if one.key == _HEAD:
+            thread.head = posted
+
+    def _label(self, record: RunRecord, one: Wanted) -> Label:
+        return Label(
+            cluster=self._cluster,
+            run=record.run,
+            key=one.key,
+            fingerprint=one.message.fingerprint,
+        )
+
+    def _is_of(self, posted: Posted, record: RunRecord) -> bool:
+        return (posted.label.cluster, posted.label.run) == (self._cluster, record.run)

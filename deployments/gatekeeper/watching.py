@@ -1,0 +1,148 @@
+"""
+Watching over a cluster's runs: they are resumed when people have decided, put back in line when their
+process is gone, and shown in Slack.
+
+Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
+away: what Prefect needs done is done first, and the thread catches up.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from deployments.gatekeeper.duties import Duty, RunWatch
+from deployments.gatekeeper.looking import Seen, WatchedCluster
+from deployments.gatekeeper.metrics import Metrics
+from deployments.gatekeeper.posting import Poster
+from deployments.gatekeeper.thread import wanted
+from tasks.domain.errors import UpgradeError
+
+_EVERY: Final = 2.0  # seconds
+_STALE_AFTER: Final = 30.0
+_log: Final = logging.getLogger("istio-canary.gatekeeper")
+
+
+class Watcher:
+    """Looks at one cluster again and again."""
+
+    def __init__(self, cluster: WatchedCluster, poster: Poster, metrics: Metrics) -> None:
+        self._cluster = cluster
+        self._poster = poster
+        self._metrics = metrics
+        self._again = asyncio.Event()
+        self._watches: dict[str, RunWatch] = {}
+        self._last: list[Seen] = []
+        self._done: dict[str, int] = {}  # runs that are over and shown to the end, by their entries
+        self._looked_at = asyncio.get_running_loop().time()
+        self._trouble: dict[str, str] = {}
+
+    def look_soon(self) -> None:
+        """Look as soon as the present look is over: somebody has said something."""
+        self._again.set()
+
+    @property
+    def unseen_for(self) -> float:
+        """Seconds since the cluster and Prefect were last read."""
+        return asyncio.get_running_loop().time() - self._looked_at
+
+    async def watch(self) -> None:
+        """Look, for ever."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            await self._look()
+            left = began + _EVERY - asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(max(left, 0.05)):
+                    await self._again.wait()
+            except TimeoutError:
+                pass
+            self._again.clear()
+
+    async def _look(self) -> None:
+        before = self._looked_at
+        try:
+            seen = await asyncio.to_thread(self._cluster.look)
+        except UpgradeError as error:
+            self._tell(f"cluster {self._cluster.name}", error)
+            await self._show(self._stale())
+            return
+        self._looked_at = asyncio.get_running_loop().time()
+        self._over(f"cluster {self._cluster.name}")
+        self._last = seen
+        self._metrics.looked(self._cluster.name, seen, self._cluster.services.clock.now())
+        for one in seen:
+            await self._attend(one, after=timedelta(seconds=self._looked_at - before))
+        await self._show(seen)
+
+    def _stale(self) -> list[Seen]:
+        """Return what was seen last, saying that it is not what is there now."""
+        if self.unseen_for < _STALE_AFTER:
+            return []
+        return [
+            msgspec.structs.replace(one, view=msgspec.structs.replace(one.view, is_fresh=False))
+            for one in self._last
+        ]
+
+    # ---- Prefect
+
+    async def _attend(self, seen: Seen, *, after: timedelta) -> None:
+        watch = self._watches.setdefault(seen.view.record.run, RunWatch())
+        duty = watch.duty(seen, after=after)
+        if duty is Duty.NOTHING or seen.flow_run is None:
+            return
+        flow_runs = self._cluster.services.flow_runs()
+        call = flow_runs.resume if duty is Duty.RESUME else flow_runs.reschedule
+        what = f"flow run {seen.flow_run.id}"
+        try:
+            await asyncio.to_thread(call, seen.flow_run.id)
+        except UpgradeError as error:
+            self._tell(what, error)
+        else:
+            self._over(what)
+            self._metrics.set_going(duty.name.lower())
+            _log.info("run %s: %s %s", seen.view.record.run, duty.name.lower(), what)
+
+    # ---- Slack
+
+    async def _show(self, seen: list[Seen]) -> None:
+        for one in seen:
+            if one.flow_run is None:
+                self._tell_elsewhere(one)
+            elif self._done.get(one.view.record.run) != len(one.view.record.entries):
+                await self._show_run(one, claimed_under=one.flow_run.id)
+
+    async def _show_run(self, seen: Seen, *, claimed_under: str) -> None:
+        record = seen.view.record
+        what = f"the thread of run {record.run}"
+        try:
+            is_complete = await self._poster.bring_up_to_date(
+                record, wanted(seen.view), claimed_under=claimed_under
+            )
+        except UpgradeError as error:
+            self._metrics.failed("slack")
+            self._tell(what, error)
+            return
+        self._over(what)
+        if is_complete and record.finished is not None:
+            self._done[record.run] = len(record.entries)
+
+    def _tell_elsewhere(self, seen: Seen) -> None:
+        run = seen.view.record.run
+        error = UpgradeError("the Prefect that works for it is not the one of PREFECT_API_URL")
+        self._tell(f"run {run}", error)
+
+    # ---- the log
+
+    def _tell(self, what: str, error: UpgradeError) -> None:
+        """Say once what is wrong, until it is over."""
+        if self._trouble.get(what) != str(error):
+            self._trouble[what] = str(error)
+            self._metrics.failed(what.partition(" ")[0])
+            _log.warning("%s: %s", what, error)
+
+    def _over(self, what: str) -> None:
+        if self._trouble.pop(what, None) is not None:
+            _log.info("%s: all is well again", what)
