@@ -1,8 +1,8 @@
 """
-Watching over a cluster's runs: they are resumed when people have decided, put back in line when their
-process is gone, and shown in Slack.
+Watching over a cluster's runs.
 
-Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
+They are resumed when people have decided, put back in line when their process is gone, and shown in
+Slack. Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
 away: what Prefect needs done is done first, and the thread catches up.
 """
 
@@ -109,10 +109,10 @@ class Watcher:
 
     async def _show(self, seen: list[Seen]) -> None:
         for one in seen:
-            if one.flow_run is None:
+            if one.known_as is None:
                 self._tell_elsewhere(one)
             elif self._done.get(one.view.record.run) != len(one.view.record.entries):
-                await self._show_run(one, claimed_under=one.flow_run.id)
+                await self._show_run(one, claimed_under=one.known_as)
 
     async def _show_run(self, seen: Seen, *, claimed_under: str) -> None:
         record = seen.view.record
