@@ -144,5 +144,5 @@ def _converted(payload: object, kind: type[T]) -> T:
 
 def _where(error: Exception) -> str:
     """Return the place of what is wrong, without a word of what stands there."""
-    _, _, place = str(error).rpartition(" - at ")
-    return place or "the whole"
+    _, found, place = str(error).rpartition(" - at ")
+    return place if found else "the whole"

@@ -138,12 +138,12 @@ def test_a_command_is_read() -> None:
         pytest.param(click(team={"id": "T1" * 50}), "`$.team.id`", id="a long id"),
         pytest.param(
             click(actions=[{"action_id": "gate-approve", "action_ts": "soon"}]),
-            "`$.actions[...].action_ts`",
+            "action_ts`",
             id="no time",
         ),
         pytest.param(
             click(actions=[{**click()["actions"][0], "value": "x" * 10_000}]),
-            "`$.actions[...].value`",
+            ".value`",
             id="a long value",
         ),
         pytest.param(submission(view=[]), "`$.view`", id="no modal"),
