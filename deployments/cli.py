@@ -1,5 +1,5 @@
 """
-The command line with everything: what flows/cli.py has, and `rehearse`.
+The command line with everything: what flows/cli.py has, `rehearse` and `gatekeeper`.
 
 It is here, because a flow may not know where it runs.
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from deployments import cli_gatekeeper
 from deployments import cli_rehearsal as staging
 from deployments.rehearsal.faults.parsing import listing
 from deployments.rehearsal.rehearsing import rehearsal
@@ -81,6 +82,33 @@ def rehearse(
             performance = staging.performance(chosen, yes=yes, keep=keep, output=output)
             code = rehearsal.rehearse(asked, performance)
         raise typer.Exit(code)
+
+
+@app.command()
+def gatekeeper(
+    config: Annotated[
+        Path, typer.Option("--config", help="The gatekeeper's file: clusters, channels, Slack.")
+    ],
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", help="Where /healthz and /metrics are. Default: 127.0.0.1:8080."),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            "--http",
+            help="Hear Slack by HTTP at HOST:PORT (/slack/events) instead of Socket Mode.",
+        ),
+    ] = None,
+    output: options.Output = Format.TEXT,
+) -> None:
+    """
+    Let people decide in Slack: shows runs there, takes their answers, and wakes runs for them.
+
+    Runs until it is stopped. Several may run at once, and any may be killed: none keeps anything.
+    """
+    with told(output):
+        cli_gatekeeper.run(config, listen=listen, http=http, output=output)
 
 
 if __name__ == "__main__":

@@ -36,12 +36,17 @@ class Watcher:
         self._watches: dict[str, RunWatch] = {}
         self._last: list[Seen] = []
         self._done: dict[str, int] = {}  # runs that are over and shown to the end, by their entries
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = self._turned_at = asyncio.get_running_loop().time()
         self._trouble: dict[str, str] = {}
 
     def look_soon(self) -> None:
         """Look as soon as the present look is over: somebody has said something."""
         self._again.set()
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds since the last look came to an end, whatever it found."""
+        return asyncio.get_running_loop().time() - self._turned_at
 
     @property
     def unseen_for(self) -> float:
@@ -53,6 +58,7 @@ class Watcher:
         while True:
             began = asyncio.get_running_loop().time()
             await self._look()
+            self._turned_at = asyncio.get_running_loop().time()
             left = began + _EVERY - asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(max(left, 0.05)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_all_who_ask_during_a_read_share_the_next_one() -> None:
 
 
 def test_a_read_that_fails_fails_for_those_who_asked_for_it_and_not_for_the_next() -> None:
-    answers = iter([ValueError("away"), "here"])
+    answers: Iterator[ValueError | str] = iter([ValueError("away"), "here"])
 
     def read() -> str:
         answer = next(answers)
