@@ -8,7 +8,6 @@ from typing import Final
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.looking import WatchedCluster
 from deployments.gatekeeper.members import Members
-from deployments.gatekeeper.messages.blocks import escape
 from tasks.domain.approval import Answer, Vote, controls, sign
 from tasks.domain.errors import BadInputError, RefusedError
 from tasks.domain.journal import Asked, RunRecord
@@ -78,7 +77,7 @@ class Controls:
                 "terminal."
             )
         self._said(cluster.name, answer)
-        return escape(f"Recorded: run {record.run} {_DONE[answer]}.")
+        return f"Recorded: run {record.run} {_DONE[answer]}."
 
     @staticmethod
     def _check_key(cluster: WatchedCluster, record: RunRecord) -> None:
@@ -91,7 +90,7 @@ class Controls:
     async def check_starter(self, person: Person) -> None:
         """Refuse whoever may not begin an upgrade from Slack. Raises RefusedError."""
         if not await self._is_starter(person):
-            raise RefusedError("you may not begin upgrades from Slack; `starters` says who may")
+            raise RefusedError("you are none of those who may begin upgrades from Slack (starters)")
 
     async def check_may_undo(
         self, cluster: WatchedCluster, record: RunRecord, person: Person
