@@ -16,7 +16,7 @@ from deployments.gatekeeper.messages.ending import ending
 from deployments.gatekeeper.messages.findings import findings
 from deployments.gatekeeper.messages.gates import Stage, gate_message, reminder, stage
 from deployments.gatekeeper.messages.head import head
-from deployments.gatekeeper.messages.milestones import milestones, policy_of
+from deployments.gatekeeper.messages.milestones import milestones
 from deployments.gatekeeper.view import Links, RunView
 from tasks.domain.approval import Gate
 from tasks.domain.journal import Asked, Finished
@@ -49,7 +49,7 @@ def wanted(view: RunView) -> tuple[Wanted, ...]:
 
 def _story(view: RunView) -> Iterator[Wanted]:
     """Yield the gates and the milestones in the journal's order."""
-    told, policy, asked = milestones(view.record), policy_of(view.record), set[str]()
+    told, policy, asked = milestones(view.record), view.policy, set[str]()
     for place, entry in enumerate(view.record.entries):
         if (one := told.get(place)) is not None:
             message = ending(entry, view) if isinstance(entry, Finished) else one.message(policy)

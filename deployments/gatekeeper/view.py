@@ -5,8 +5,9 @@ from datetime import datetime
 import msgspec
 
 from tasks.domain.approval import Gate, Tally
-from tasks.domain.journal import Holding, RunRecord
+from tasks.domain.journal import Asked, Holding, RunRecord
 from tasks.domain.plan import Plan, digest
+from tasks.domain.policy import Policy
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,12 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     def open_gate(self) -> Gate | None:
         """The gate that waits for people; none of a run that is over or being undone."""
         return None if self.record.finished is not None else self.record.open_gate
+
+    @property
+    def policy(self) -> Policy:
+        """The policy whose people table says who is who: that of the gate asked last."""
+        asked = self.record.last(Asked)
+        return asked.gate.policy if asked is not None else Policy()
 
     def plan_of(self, gate: Gate) -> Plan | None:
         """Return the plan that a gate was asked about; None if what was read is another one."""

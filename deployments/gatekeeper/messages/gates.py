@@ -6,21 +6,29 @@ It is offered to approve only where that can count, and only beside the very pla
 
 import enum
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 from deployments.gatekeeper.messages import blocks, words
 from deployments.gatekeeper.messages.blocks import Json, escape
 from deployments.gatekeeper.messages.questions import Question, checks, question, title
-from deployments.gatekeeper.subject import APPROVE, DETAILS, REJECT, Subject, parse_subject
+from deployments.gatekeeper.subject import (
+    APPROVE,
+    DETAILS,
+    LONGEST_REASON,
+    REJECT,
+    Subject,
+    parse_subject,
+)
 from deployments.gatekeeper.view import RunView
 from tasks.domain.approval import Gate, Tally, Verdict, Vote
 from tasks.domain.errors import BadInputError
+from tasks.domain.journal import Decided
 from tasks.domain.policy import Policy, SlackApproval
 from tasks.domain.slack import Message
 
 _MOST_PEOPLE: Final = 20
 _MOST_VOTES: Final = 10
+_SHORT_REASON: Final = 150  # where there are several
 
 
 class Stage(enum.Enum):
@@ -196,39 +204,54 @@ def _small_print(gate: Gate, view: RunView) -> str:
 def _answered(gate: Gate, now: Stage, view: RunView) -> Json:
     if now is Stage.CLOSED:
         return blocks.section("*Not decided*: the run ended, or is being undone, before that.")
-    if now is Stage.DECIDED and (decided := view.record.decision(gate.name)) is not None:
-        return blocks.section(_told(gate.policy, decided.verdict, decided.votes, decided.at))
-    counted = view.tally or Tally(verdict=Verdict.EXPIRED)
+    answer = _answer(gate, view)
+    if answer is None:
+        return blocks.section(
+            f"*Expired* {words.moment(gate.expires_at)}: nothing is taken any more, and what was "
+            "answered before that is counted in a moment."
+        )
+    told = _told(answer, gate.policy)
+    if now is Stage.COUNTED:
+        then = "goes on" if answer.verdict == Verdict.APPROVED else "ends"
+        told = f"{told}\nThe run {then} in a moment."
+    return blocks.section(told)
+
+
+def _answer(gate: Gate, view: RunView) -> Decided | None:
+    """Return the decision, or what it is about to be; None if that is not known."""
+    if (decided := view.record.decision(gate.name)) is not None:
+        return decided
+    counted = view.tally
+    if counted is None or counted.verdict is Verdict.WAITING:
+        return None
     votes = (counted.rejection,) if counted.rejection is not None else counted.approvals
-    how = counted.verdict if counted.verdict is not Verdict.WAITING else Verdict.EXPIRED
-    then = "goes on" if how is Verdict.APPROVED else "ends"
-    told = _told(gate.policy, how, votes, gate.expires_at)
-    return blocks.section(f"{told}\nThe run {then} in a moment.")
+    return Decided(at=gate.expires_at, gate=gate.name, verdict=counted.verdict, votes=votes)
 
 
-def _told(policy: Policy, verdict: str, votes: Sequence[Vote], at: datetime) -> str:
+def _told(answer: Decided, policy: Policy) -> str:
     """Return who answered what, when and why; this stays for good."""
-    if verdict == Verdict.EXPIRED or not votes:
-        told = [f"*{escape(verdict.capitalize())}* {words.moment(at)}, without a decision"]
+    how, votes = escape(answer.verdict.capitalize()), answer.votes
+    if answer.verdict == Verdict.EXPIRED or not votes:
+        told = [f"*{how}* {words.moment(answer.at)}, without a decision"]
     else:
-        told = [f"*{escape(verdict.capitalize())}*"]
-    told += [_vote(one, policy) for one in votes[:_MOST_VOTES]]
+        told = [f"*{how}* by"]
+    longest = LONGEST_REASON if len(votes) == 1 else _SHORT_REASON
+    told += [_vote(one, policy, longest) for one in votes[:_MOST_VOTES]]
     if len(votes) > _MOST_VOTES:
         told.append(f"and {len(votes) - _MOST_VOTES} more")
     return "\n".join(told)
 
 
-def _vote(vote: Vote, policy: Policy) -> str:
+def _vote(vote: Vote, policy: Policy, longest: int) -> str:
     where = " from the terminal" if vote.via == "terminal" else ""
-    who = f"{vote.answer} by {words.mention(vote.person, policy)}{where}, {words.moment(vote.at)}"
-    reason = escape(vote.reason, 200)
-    return f"• {who}: {reason}" if reason else f"• {who}"
+    told = f"• {words.mention(vote.person, policy)}{where}, {words.moment(vote.at)}"
+    reason = escape(vote.reason, longest)
+    return f"{told}: {reason}" if reason else told
 
 
 def _fallback(gate: Gate, now: Stage, view: RunView) -> str:
     """Return the whole in a sentence without markup, for notifications and screen readers."""
     start = f"{escape(view.cluster)}, gate {escape(gate.name)}: "
-    decided = view.record.decision(gate.name)
     if now is Stage.OPEN:
         return (
             f"{start}{escape(title(gate.name))} Plan "
@@ -236,12 +259,10 @@ def _fallback(gate: Gate, now: Stage, view: RunView) -> str:
         )
     if now is Stage.CLOSED:
         return f"{start}not decided before the run ended"
-    if decided is not None:
-        return f"{start}{escape(decided.verdict)}{_by(gate, decided.votes)}"
-    counted = view.tally or Tally(verdict=Verdict.EXPIRED)
-    votes = (counted.rejection,) if counted.rejection is not None else counted.approvals
-    how = counted.verdict if counted.verdict is not Verdict.WAITING else Verdict.EXPIRED
-    return f"{start}{how}{_by(gate, votes)}"
+    answer = _answer(gate, view)
+    if answer is None:
+        return f"{start}expired {words.in_utc(gate.expires_at)}"
+    return f"{start}{escape(answer.verdict)}{_by(gate, answer.votes)}"
 
 
 def _by(gate: Gate, votes: Sequence[Vote]) -> str:

@@ -8,14 +8,13 @@ import msgspec
 from deployments.gatekeeper.messages import blocks, words
 from deployments.gatekeeper.messages.blocks import code, escape
 from deployments.gatekeeper.view import RunView
-from tasks.domain.journal import Outcome, WaveFailed
+from tasks.domain.journal import Installed, WaveFailed
 from tasks.domain.plan import Plan
 from tasks.domain.report import moved_namespaces, run_status
 from tasks.domain.runs import is_rolled_back
 from tasks.domain.slack import Message
 
 _UNKNOWN: Final = "Unknown"
-_WENT_WELL: Final = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +81,8 @@ def _state_in_words(view: RunView, state: str) -> str:
 
 
 def _current_wave(view: RunView) -> str:
-    if view.plan is None or not view.plan.waves:
+    has_begun = any(one.done for one in view.record.of(Installed))
+    if view.plan is None or not view.plan.waves or not has_begun:
         return ""
     seen = progress(view, view.plan)
     if seen.moved_waves == seen.waves:
@@ -91,13 +91,12 @@ def _current_wave(view: RunView) -> str:
 
 
 def _facts(view: RunView, state: str) -> list[tuple[str, str]]:
-    started, gate = view.record.started, view.open_gate
-    policy = gate.policy if gate is not None else None
+    started = view.record.started
     return [
         ("Cluster", escape(view.cluster) or "?"),
         ("Run", code(view.record.run)),
         ("State", _state_in_words(view, state)),
-        ("Asked for by", words.mention(started.requester, policy)),
+        ("Asked for by", words.mention(started.requester, view.policy)),
         *_moved(view),
         ("Begun", words.moment(started.at)),
         *_time(view, state),

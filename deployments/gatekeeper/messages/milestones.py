@@ -174,9 +174,3 @@ def _of_people(entry: Controlled | RollingBack, record: RunRecord) -> Milestone:
     stopped = ("aborted", "Abort", "the run stops at the next safe point; asked for")
     key, title, text = titles.get(vote.answer, stopped)
     return Milestone(subject="", key=key, title=title, text=text, by=vote.person, why=vote.reason)
-
-
-def policy_of(record: RunRecord) -> Policy:
-    """Return the policy whose people table says who is who: that of the gate asked last."""
-    asked = record.last(Asked)
-    return asked.gate.policy if asked is not None else Policy()
