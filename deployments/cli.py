@@ -46,6 +46,13 @@ ServeOnly = Annotated[
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="The cluster's port. Default: any.")
 ]
+InSlack = Annotated[
+    bool,
+    typer.Option("--slack", help="Ask at the gates in a Slack of its own, on a page here."),
+]
+SlackPort = Annotated[
+    int, typer.Option("--slack-port", min=0, max=65535, help="That page's port. Default: any.")
+]
 NewKubeconfig = Annotated[
     Path | None,
     typer.Option("--kubeconfig", help="New file that leads to the cluster while it is there."),
@@ -58,6 +65,8 @@ def rehearse(
     fault: Faults = None,
     speed: Speed = 1.0,
     yes: Yes = False,
+    slack: InSlack = False,
+    slack_port: SlackPort = 0,
     keep: Keep = False,
     serve_only: ServeOnly = False,
     port: Port = 0,
@@ -76,10 +85,18 @@ def rehearse(
         staging.check(chosen, faults)
         asked = Asked(scenario=chosen, faults=faults, speed=speed, port=port, kubeconfig=kubeconfig)
         if serve_only or chosen is None:
-            staging.refuse("--serve-only runs no upgrade", {"--yes": yes, "--keep": keep})
+            staging.refuse(
+                "--serve-only runs no upgrade", {"--yes": yes, "--keep": keep, "--slack": slack}
+            )
             code = rehearsal.serve(asked, partial(staging.tell, output))
         else:
-            performance = staging.performance(chosen, yes=yes, keep=keep, output=output)
+            performance = staging.performance(
+                chosen,
+                yes=yes,
+                keep=keep,
+                slack_port=slack_port if slack else None,
+                output=output,
+            )
             code = rehearsal.rehearse(asked, performance)
         raise typer.Exit(code)
 
