@@ -56,7 +56,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(0o644)
-    with pytest.raises(BadInputError, match="the token in .* 0600"):
+    with pytest.raises(BadInputError, match=r"the token in .* 0600"):
         load(f"file:{path}")
 
 
