@@ -1,5 +1,5 @@
 """
-The command line with everything: what flows/cli.py has, and `rehearse`.
+The command line with everything: what flows/cli.py has, `rehearse` and `gatekeeper`.
 
 It is here, because a flow may not know where it runs.
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from deployments import cli_gatekeeper
 from deployments import cli_rehearsal as staging
 from deployments.rehearsal.faults.parsing import listing
 from deployments.rehearsal.rehearsing import rehearsal
@@ -45,6 +46,13 @@ ServeOnly = Annotated[
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="The cluster's port. Default: any.")
 ]
+InSlack = Annotated[
+    bool,
+    typer.Option("--slack", help="Ask at the gates in a Slack of its own, on a page here."),
+]
+SlackPort = Annotated[
+    int, typer.Option("--slack-port", min=0, max=65535, help="That page's port. Default: any.")
+]
 NewKubeconfig = Annotated[
     Path | None,
     typer.Option("--kubeconfig", help="New file that leads to the cluster while it is there."),
@@ -57,6 +65,8 @@ def rehearse(
     fault: Faults = None,
     speed: Speed = 1.0,
     yes: Yes = False,
+    slack: InSlack = False,
+    slack_port: SlackPort = 0,
     keep: Keep = False,
     serve_only: ServeOnly = False,
     port: Port = 0,
@@ -75,12 +85,47 @@ def rehearse(
         staging.check(chosen, faults)
         asked = Asked(scenario=chosen, faults=faults, speed=speed, port=port, kubeconfig=kubeconfig)
         if serve_only or chosen is None:
-            staging.refuse("--serve-only runs no upgrade", {"--yes": yes, "--keep": keep})
+            staging.refuse(
+                "--serve-only runs no upgrade", {"--yes": yes, "--keep": keep, "--slack": slack}
+            )
             code = rehearsal.serve(asked, partial(staging.tell, output))
         else:
-            performance = staging.performance(chosen, yes=yes, keep=keep, output=output)
+            performance = staging.performance(
+                chosen,
+                yes=yes,
+                keep=keep,
+                slack_port=slack_port if slack else None,
+                output=output,
+            )
             code = rehearsal.rehearse(asked, performance)
         raise typer.Exit(code)
+
+
+@app.command()
+def gatekeeper(
+    config: Annotated[
+        Path, typer.Option("--config", help="The gatekeeper's file: clusters, channels, Slack.")
+    ],
+    listen: Annotated[
+        str | None,
+        typer.Option("--listen", help="Where /healthz and /metrics are. Default: 127.0.0.1:8080."),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            "--http",
+            help="Hear Slack by HTTP at HOST:PORT (/slack/events) instead of Socket Mode.",
+        ),
+    ] = None,
+    output: options.Output = Format.TEXT,
+) -> None:
+    """
+    Let people decide in Slack: shows runs there, takes their answers, and wakes runs for them.
+
+    Runs until it is stopped. Several may run at once, and any may be killed: none keeps anything.
+    """
+    with told(output):
+        cli_gatekeeper.run(config, listen=listen, http=http, output=output)
 
 
 if __name__ == "__main__":

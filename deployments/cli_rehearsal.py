@@ -60,11 +60,16 @@ def refuse(why: str, flags: Mapping[str, bool]) -> None:
             raise BadInputError(f"{why}; leave {flag} out")
 
 
-def performance(scenario: Scenario, *, yes: bool, keep: bool, output: Format) -> Performance:
+def performance(
+    scenario: Scenario, *, yes: bool, keep: bool, slack_port: int | None, output: Format
+) -> Performance:
     """Return the upgrade to rehearse, with a place of its own for what the product keeps."""
-    if not yes and not sys.stdin.isatty():
+    if yes and slack_port is not None:
+        raise BadInputError("--slack lets people decide on its page; leave --yes out")
+    if not yes and slack_port is None and not sys.stdin.isatty():
         raise BadInputError(
-            "the gates are asked in the terminal, and there is none; give --yes to approve them all"
+            "the gates are asked in the terminal, and there is none; give --yes to approve them "
+            "all, or --slack to be asked on a page"
         )
     settings = Settings.read()
     settings = settings.model_copy(update={"home": settings.home / "rehearsal"})
@@ -75,6 +80,7 @@ def performance(scenario: Scenario, *, yes: bool, keep: bool, output: Format) ->
         says_yes=yes,
         is_json=output is Format.JSON,
         stays=keep,
+        slack_port=slack_port,
     )
 
 

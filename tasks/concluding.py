@@ -35,7 +35,7 @@ def conclude(work: Callable[[], str]) -> State[None]:
         outcome, text, todo = outcome_of(error, has_changed_something=False), str(error), ()
     finally:
         services.keeper.park()  # nothing, after a release
-    return _state(outcome, "\n".join([text, *(f"- {one}" for one in todo)]))
+    return state_of(outcome, "\n".join([text, *(f"- {one}" for one in todo)]))
 
 
 def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
@@ -79,7 +79,8 @@ def finish(outcome: Outcome, text: str, todo: tuple[str, ...] = ()) -> None:
     wiring.services().keeper.release()
 
 
-def _state(outcome: Outcome, text: str) -> State[None]:
+def state_of(outcome: Outcome, text: str) -> State[None]:
+    """Return Prefect's last state for an outcome, which names it."""
     if outcome in _GOOD:
         return Completed(name=str(outcome), message=text)
     if outcome is Outcome.INTERRUPTED:

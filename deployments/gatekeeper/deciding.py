@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from deployments.gatekeeper.messages.blocks import escape
+from deployments.gatekeeper.messages.words import mention
 from deployments.gatekeeper.subject import Subject
 from tasks.domain.approval import Answer, Gate, Row, Tally, Verdict, Vote, sign, tally
 from tasks.domain.journal import Decided, RunRecord
@@ -39,7 +41,9 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 def gate_to_decide(record: RunRecord, subject: Subject) -> Gate | Refusal:
     """Return the open gate that a button is about, or why there is none."""
     if record.finished is not None:
-        return Refusal(kind="run-over", why=f"Run {record.run} is over: {record.finished.text}.")
+        return Refusal(
+            kind="run-over", why=f"Run {record.run} is over: {escape(record.finished.text)}."
+        )
     gate = record.gate(subject.gate)
     if gate is None or record.attempt_is_rollback:
         return Refusal(kind="no-gate", why=f"Run {record.run} does not ask at {subject.gate} now.")
@@ -63,13 +67,7 @@ def _decided(decided: Decided) -> str:
 
 
 def _people(identities: Sequence[str]) -> str:
-    return f" by {', '.join(map(shown, identities))}" if identities else ""
-
-
-def shown(identity: str) -> str:
-    """Return somebody as Slack shows them, where it knows them."""
-    scheme, _, rest = identity.partition(":")
-    return f"<@{rest.rpartition('/')[2]}>" if scheme == "slack" else rest or identity
+    return f" by {', '.join(map(mention, identities))}" if identities else ""
 
 
 def signed_vote(gate: Gate, said: Said, *, key: bytes, now: datetime) -> Row | Refusal:
@@ -91,7 +89,8 @@ def signed_vote(gate: Gate, said: Said, *, key: bytes, now: datetime) -> Row | R
     refused = tally(gate, [row], key=key, now=now).refused
     if refused:
         return Refusal(
-            kind="not-allowed", why=f"Your {said.answer} does not count: it {refused[0].why}."
+            kind="not-allowed",
+            why=f"Your {said.answer} does not count: it {escape(refused[0].why)}.",
         )
     return row
 

@@ -22,6 +22,7 @@ from deployments.gatekeeper.deciding import (
 )
 from deployments.gatekeeper.looking import WatchedCluster
 from deployments.gatekeeper.members import Members
+from deployments.gatekeeper.messages.blocks import escape
 from deployments.gatekeeper.messages.modals import details_modal, parse_private, reject_modal
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.subject import (
@@ -230,8 +231,11 @@ def _other_key(record: RunRecord, answer: Answer) -> Refusal:
 
 def _refusal(error: UpgradeError) -> Refusal:
     if isinstance(error, BadInputError):
-        return Refusal(kind="junk", why=f"Not taken: {error}.")
-    return Refusal(kind="unknown", why=f"Not taken, for nobody can tell now: {error}. Press again.")
+        return Refusal(kind="junk", why=f"Not taken: {escape(str(error))}.")
+    return Refusal(
+        kind="unknown",
+        why=f"Not taken, for nobody can tell now: {escape(str(error))}. Press again.",
+    )
 
 
 def _named(error: Exception) -> str:

@@ -17,7 +17,7 @@ from deployments.gatekeeper.sharing import Shared
 from deployments.gatekeeper.thread import Links, RunView
 from tasks.domain.approval import Gate, Row, Tally, Vote, controls, fingerprint, tally
 from tasks.domain.errors import BadInputError, UpgradeError
-from tasks.domain.journal import Attempted, Holding, Planned, RunRecord
+from tasks.domain.journal import Holding, Planned, RunRecord
 from tasks.domain.parameters import parse_json
 from tasks.domain.plan import Plan, decoded
 from tasks.domain.policy import Policy
@@ -32,8 +32,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One run at one moment."""
 
     view: RunView
-    rows: tuple[Row, ...] = ()
     flow_run: FlowRunInfo | None = None  # the last that worked for it; None: in another Prefect
+    known_as: str | None = None  # the first flow run of it that this Prefect has
     said: tuple[Vote, ...] = ()  # hold, resume and abort, whether the run has heard them or not
 
 
@@ -88,23 +88,25 @@ class WatchedCluster:
 
     def _with_people(self, view: RunView) -> Seen:
         record = view.record
-        last = record.last(Attempted)
-        flow_run = None if last is None else self._flow_run(last.flow_run)
-        if flow_run is None:
+        known = self._known(record)
+        if not known:
             return Seen(view=view)
-        rows = self.rows(record)
+        votes = self.services.votes()
+        rows = [row for one in known for row in votes.rows(one)]
         gate = record.open_gate if record.finished is None else None
         counted = None if gate is None else self.count(gate, rows)
+        last = record.flow_runs[-1]
         return Seen(
             view=msgspec.structs.replace(view, tally=counted),
-            rows=tuple(rows),
-            flow_run=flow_run,
+            flow_run=self.services.flow_runs().flow_run(last) if last in known else None,
+            known_as=known[0],
             said=self._said(view, rows),
         )
 
-    def _flow_run(self, flow_run: str) -> FlowRunInfo | None:
+    def _known(self, record: RunRecord) -> list[str]:
+        """Return the flow runs that worked for a run, as far as they are in this Prefect."""
         flow_runs = self.services.flow_runs()
-        return flow_runs.flow_run(flow_run) if flow_runs.knows(flow_run) else None
+        return [one for one in record.flow_runs if flow_runs.knows(one)]
 
     def _said(self, view: RunView, rows: Sequence[Row]) -> tuple[Vote, ...]:
         policy = self.policy(view.record)
@@ -128,8 +130,8 @@ class WatchedCluster:
 
     def rows(self, record: RunRecord) -> Sequence[Row]:
         """Return what people said to a run, whatever it is worth."""
-        votes, flow_runs = self.services.votes(), self.services.flow_runs()
-        return [row for one in record.flow_runs if flow_runs.knows(one) for row in votes.rows(one)]
+        votes = self.services.votes()
+        return [row for one in self._known(record) for row in votes.rows(one)]
 
     def count(self, gate: Gate, rows: Sequence[Row]) -> Tally | None:
         """Return what a gate's rows add up to; None if we do not have the key to tell."""

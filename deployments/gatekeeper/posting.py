@@ -74,11 +74,21 @@ class _Thread:
 class Poster:
     """Writes the threads of one cluster's runs. The only one that edits messages."""
 
-    def __init__(self, channel: Channel, claims: Claims, *, cluster: str, to: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        claims: Claims,
+        *,
+        cluster: str,
+        to: str,
+        posted_within: float = _POSTED_WITHIN,
+    ) -> None:
+        """Take the channel's id in `to`, and in seconds how long Slack may take for a message."""
         self._channel = channel
         self._claims = claims
         self._cluster = cluster
         self._to = to
+        self._posted_within = posted_within
         self._threads: dict[str, _Thread] = {}
 
     async def bring_up_to_date(
@@ -142,7 +152,7 @@ class Poster:
         label = self._label(record, one)
         under = None if one.key == _HEAD or thread.head is None else thread.head.ts
         try:
-            async with asyncio.timeout(_POSTED_WITHIN):
+            async with asyncio.timeout(self._posted_within):
                 posted = await self._channel.post(self._to, one.message, label=label, thread=under)
         except (AnswerLostError, TimeoutError) as error:
             thread.is_read = False  # it may be there: the next look will tell

@@ -27,7 +27,7 @@ class Shared(Generic[T]):
         return await asyncio.shield(self._next)
 
     async def _after(self, earlier: "asyncio.Task[T] | None") -> T:
-        if earlier is not None:
+        if earlier is not None and not earlier.done():
             await asyncio.wait([earlier])
         self._now, self._next = self._next, None
         return await asyncio.to_thread(self._read)

@@ -1,8 +1,8 @@
 """
-Watching over a cluster's runs: they are resumed when people have decided, put back in line when their
-process is gone, and shown in Slack.
+Watching over a cluster's runs.
 
-Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
+They are resumed when people have decided, put back in line when their process is gone, and shown in
+Slack. Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
 away: what Prefect needs done is done first, and the thread catches up.
 """
 
@@ -36,12 +36,17 @@ class Watcher:
         self._watches: dict[str, RunWatch] = {}
         self._last: list[Seen] = []
         self._done: dict[str, int] = {}  # runs that are over and shown to the end, by their entries
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = self._turned_at = asyncio.get_running_loop().time()
         self._trouble: dict[str, str] = {}
 
     def look_soon(self) -> None:
         """Look as soon as the present look is over: somebody has said something."""
         self._again.set()
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds since the last look came to an end, whatever it found."""
+        return asyncio.get_running_loop().time() - self._turned_at
 
     @property
     def unseen_for(self) -> float:
@@ -53,6 +58,7 @@ class Watcher:
         while True:
             began = asyncio.get_running_loop().time()
             await self._look()
+            self._turned_at = asyncio.get_running_loop().time()
             left = began + _EVERY - asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(max(left, 0.05)):
@@ -109,10 +115,10 @@ class Watcher:
 
     async def _show(self, seen: list[Seen]) -> None:
         for one in seen:
-            if one.flow_run is None:
+            if one.known_as is None:
                 self._tell_elsewhere(one)
             elif self._done.get(one.view.record.run) != len(one.view.record.entries):
-                await self._show_run(one, claimed_under=one.flow_run.id)
+                await self._show_run(one, claimed_under=one.known_as)
 
     async def _show_run(self, seen: Seen, *, claimed_under: str) -> None:
         record = seen.view.record

@@ -31,3 +31,4 @@ class Performance:
     says_yes: bool = False
     is_json: bool = False
     stays: bool = False
+    slack_port: int | None = None  # gates are asked in a Slack there; 0: any port

@@ -18,8 +18,8 @@ from typing import IO, Final
 from deployments.rehearsal.scenario.values import Json
 
 # Killed when this process is: see there.
-_BOUND: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("bound.py")))
-_COMMAND: Final = (sys.executable, "-m", "deployments.cli")
+BOUND: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("bound.py")))
+COMMAND: Final = (sys.executable, "-m", "deployments.cli")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,13 @@ class Upgrade:
     home: Path  # where it keeps its Prefect server and its key
     says_yes: bool
     is_json: bool
+    asks_here: bool = True  # at this terminal, if there is one
 
     @property
     def argv(self) -> Sequence[str]:
         words = ["upgrade", "--kubeconfig", str(self.kubeconfig), "-p", str(self.parameters)]
         yes = ["--yes"] if self.says_yes else []
-        return [*_COMMAND, *words, *yes, *(["-o", "json"] if self.is_json else [])]
+        return [*COMMAND, *words, *yes, *(["-o", "json"] if self.is_json else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ class Running:
     def __init__(self, upgrade: Upgrade, say: Callable[[str], None]) -> None:
         """Start it; `say` is told each line that it says on the way."""
         self._process = subprocess.Popen(
-            [*_BOUND, str(os.getpid()), *upgrade.argv],
+            [*BOUND, str(os.getpid()), *upgrade.argv],
+            stdin=None if upgrade.asks_here else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

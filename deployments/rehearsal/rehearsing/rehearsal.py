@@ -1,13 +1,16 @@
 """The rehearsal's order of events: stage, Prefect, upgrade; and everything away again."""
 
 import sys
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Final
 
 from deployments.rehearsal.faults.parsing import new_revision
 from deployments.rehearsal.rehearsing.asking import Asked, Performance
+from deployments.rehearsal.rehearsing.in_slack import gates_in_slack, keeping_gates
 from deployments.rehearsal.rehearsing.product import Ended, Running, Upgrade, write_parameters
 from deployments.rehearsal.rehearsing.progress import Progress
 from deployments.rehearsal.rehearsing.signals import Signals
@@ -16,6 +19,7 @@ from deployments.rehearsal.rehearsing.view import View
 from deployments.rehearsal.scenario.values import Scenario
 
 INTERRUPTED: Final = 130
+_LAST_WORDS: Final = 6.0  # seconds for the end of the thread, and for people to see it
 
 
 def rehearse(asked: Asked, performance: Performance) -> int:
@@ -41,7 +45,8 @@ def _through(asked: Asked, performance: Performance, view: View, signals: Signal
             "For another terminal: "
             f"export KUBECONFIG={stage.kubeconfig} ISTIO_CANARY_HOME={performance.home}"
         )
-        ended = _perform(stage, performance, view, signals)
+        with _gates(stage, performance, view, address) as decided:
+            ended = _perform(stage, decided, view, signals)
         sys.stdout.write(ended.out)
         sys.stdout.flush()
         if not asked.faults:
@@ -77,6 +82,23 @@ def _prefect(performance: Performance, view: View) -> Generator[Callable[[], str
             wait([address])
 
 
+@contextmanager
+def _gates(
+    stage: Stage, performance: Performance, view: View, address: Callable[[], str]
+) -> Generator[Performance]:
+    """Have the gates asked in a Slack for a block, where that is wanted."""
+    port = performance.slack_port
+    if port is None:
+        yield performance
+        return
+    kept = keeping_gates(stage, home=performance.home, prefect=address(), view=view, port=port)
+    with kept as slack:
+        given = performance.scenario
+        upgrade = gates_in_slack(given.upgrade, slack)
+        yield replace(performance, scenario=replace(given, upgrade=upgrade))
+        threading.Event().wait(_LAST_WORDS)
+
+
 def _perform(stage: Stage, performance: Performance, view: View, signals: Signals) -> Ended:
     parameters = stage.folder / "parameters.yaml"
     write_parameters(
@@ -88,6 +110,7 @@ def _perform(stage: Stage, performance: Performance, view: View, signals: Signal
         home=performance.home,
         says_yes=performance.says_yes,
         is_json=performance.is_json,
+        asks_here=performance.slack_port is None,
     )
     with view:
         running = Running(upgrade, view.say)

@@ -1,0 +1,70 @@
+"""Starting flow runs of our deployments for somebody in Slack: upgrades, plans, rollbacks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from deployments.gatekeeper.looking import WatchedCluster
+from tasks.domain import runs
+from tasks.domain.errors import BadInputError
+from tasks.domain.parameters import RollbackParameters, UpgradeParameters, parse
+from tasks.domain.policy import check_policy
+from tasks.domain.runs import FlowRunInfo
+
+DEPLOYMENT: Final = "istio-canary"
+_PLANNED_WITHIN: Final = timedelta(minutes=10)
+_TICK: Final = timedelta(seconds=1)
+
+
+def upgrade_parameters(cluster: WatchedCluster, version: str, requester: str) -> UpgradeParameters:
+    """Return an upgrade as the gatekeeper's file describes it. Raises BadInputError."""
+    given: Mapping[str, Any] = {"cluster": cluster.config.access, **cluster.config.upgrade}
+    asked = parse({**given, "to": version, "requester": requester})
+    for gate in asked.gates.at:
+        check_policy(asked.gates.policy(gate), requester=requester)
+    return asked
+
+
+def start_upgrade(cluster: WatchedCluster, asked: UpgradeParameters) -> str:
+    """Start an upgrade, unless a run is under way, and return its flow run."""
+    if (other := runs.unfinished(cluster.services.records.runs())) is not None:
+        raise BadInputError(
+            f"run {other.run} to {other.started.target} is under way in {cluster.name}; see `status`"
+        )
+    return _start(cluster, "upgrade", {"parameters": asked.model_dump(mode="json")})
+
+
+def start_rollback(cluster: WatchedCluster, run: str, requester: str) -> str:
+    """Start a rollback, and return its flow run."""
+    runs.to_roll_back(cluster.services.records.runs(), run)
+    access = upgrade_access(cluster)
+    asked = RollbackParameters(run=run, requester=requester).model_dump(mode="json")
+    return _start(cluster, "rollback", {"parameters": asked | {"cluster": access}})
+
+
+def upgrade_access(cluster: WatchedCluster) -> Mapping[str, Any]:
+    """Return how a worker reaches the cluster, which may not be how we do."""
+    given: Mapping[str, Any] | None = cluster.config.upgrade.get("cluster")
+    return given or cluster.config.access.model_dump(mode="json")
+
+
+def start_plan(cluster: WatchedCluster, asked: UpgradeParameters) -> str:
+    """Start the drawing up of a plan, and return its flow run."""
+    return _start(cluster, "plan", {"parameters": asked.model_dump(mode="json")})
+
+
+def await_end(cluster: WatchedCluster, flow_run: str) -> FlowRunInfo:
+    """Return a flow run once it is over, or as it is when it takes too long."""
+    flow_runs, clock = cluster.services.flow_runs(), cluster.services.clock
+    deadline = clock.now() + _PLANNED_WITHIN
+    while not (info := flow_runs.flow_run(flow_run)).is_over and clock.now() < deadline:
+        clock.sleep(_TICK)
+    return info
+
+
+def _start(cluster: WatchedCluster, flow: str, parameters: Mapping[str, object]) -> str:
+    name = f"{flow}/{DEPLOYMENT}"
+    flow_runs = cluster.services.flow_runs()
+    if not flow_runs.has_deployment(name):
+        raise BadInputError(f"Prefect has no deployment {name}; `prefect deploy` makes it")
+    return flow_runs.start(name, parameters)

@@ -1,0 +1,1 @@
+"""What Slack's Block Kit allows, for messages and for modals."""
