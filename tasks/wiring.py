@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Event
 
-from tasks.adapters import signing_key
+from tasks.adapters import secret_values, signing_key
 from tasks.adapters.access import KubernetesAccess
 from tasks.adapters.admission import KubernetesAdmission
 from tasks.adapters.changes import KubernetesChanges
@@ -36,6 +36,9 @@ from tasks.adapters.ports import (
 )
 from tasks.adapters.prefect_api import PrefectApi
 from tasks.adapters.records import KubernetesRecords
+from tasks.adapters.secret_values import Secret, Secrets
+from tasks.adapters.slack import SlackApi
+from tasks.adapters.slack_calls import SLACK
 from tasks.adapters.webhooks import KubernetesWebhooks
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import ClusterAccess
@@ -179,3 +182,23 @@ def prefect_api(settings: Settings) -> PrefectApi:
 def local_server(settings: Settings, say: Callable[[str], object]) -> LocalServer:
     """Return the Prefect server of this person's own, running or not."""
     return LocalServer(settings.home, environ=os.environ, say=say)
+
+
+def secret(reference: str, *, what: str, secrets: Secrets | None = None) -> Secret:
+    """Return what `env:NAME`, `file:PATH` or `secret:NAMESPACE/NAME/KEY` leads to; it is not shown."""
+    return secret_values.load(reference, what=what, environ=os.environ, secrets=secrets)
+
+
+def cluster_secrets(access: ClusterAccess) -> Secrets:
+    """Return what reads a cluster's Secrets. No cluster is looked for before the first one."""
+
+    def read(namespace: str, name: str, key: str) -> bytes:
+        api = Api.connect(kubeconfig=access.kubeconfig, context=access.context)
+        return KubernetesAccess(api).secret(namespace, name, key)
+
+    return read
+
+
+def slack(token: Secret, *, base_url: str = SLACK) -> SlackApi:
+    """Build `Channel` and `SlackPeople`, with the bot's token. One for all: it counts our turns."""
+    return SlackApi(token.reveal(), base_url=base_url)

@@ -329,11 +329,19 @@ class Channel(Protocol):
     async def post(
         self, channel: str, message: Message, *, label: Label, thread: str | None
     ) -> Posted:
-        """Say something new, in a thread if one is named."""
+        """
+        Say something new, in a thread if one is named.
+
+        Raises AnswerLostError when it may have been said: look for it before saying it again.
+        """
         ...
 
     async def update(self, channel: str, ts: str, message: Message, *, label: Label) -> None:
-        """Let a message of ours say something else."""
+        """
+        Let a message of ours say something else.
+
+        Raises MessageGoneError when only a new message can say it.
+        """
         ...
 
     async def heads(self, channel: str, *, since: datetime) -> Sequence[Posted]:
@@ -341,7 +349,7 @@ class Channel(Protocol):
         ...
 
     async def thread(self, channel: str, ts: str) -> Sequence[Posted]:
-        """Return our messages in a thread, oldest first."""
+        """Return our messages in a thread, its head among them, oldest first; none: it is gone."""
         ...
 
 

@@ -7,19 +7,15 @@ printed; nothing here logs, and no message holds a byte of it.
 
 import contextlib
 import os
-import re
 import secrets as randomness
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tasks.adapters.secret_values import read_file, secret_parts
 from tasks.domain.errors import BadInputError
 
 _SHORTEST: Final = 16
-_LONGEST: Final = 65_536
-_NAME: Final = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
-_SECRET: Final = re.compile(rf"(?P<namespace>{_NAME})/(?P<name>{_NAME})/(?P<key>[-._a-zA-Z0-9]+)")
 
 
 class SigningKey(bytes):
@@ -41,9 +37,12 @@ def load(reference: str, *, secrets: Callable[[str, str, str], bytes]) -> Signin
     """
     scheme, _, rest = reference.partition(":")
     if scheme == "file" and rest:
-        return _long_enough(_read(Path(rest).expanduser()), where=f"the signing key in {rest}")
-    if scheme == "secret" and (parts := _SECRET.fullmatch(rest)):
-        return _long_enough(secrets(*parts.groups()), where=f"the signing key in Secret {rest}")
+        return _long_enough(
+            read_file(Path(rest).expanduser(), what="the signing key"),
+            where=f"the signing key in {rest}",
+        )
+    if scheme == "secret" and (parts := secret_parts(rest)) is not None:
+        return _long_enough(secrets(*parts), where=f"the signing key in Secret {rest}")
     raise BadInputError(
         "the signing key's reference is neither file:PATH nor secret:NAMESPACE/NAME/KEY"
     )
@@ -56,31 +55,6 @@ def _long_enough(content: bytes, *, where: str) -> SigningKey:
             f"{where} has {len(key)} bytes; it needs {_SHORTEST} at least, made of random ones"
         )
     return key
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # Not blocking: a named pipe would keep us waiting before we could see that it is one.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"the signing key in {path} cannot be read") from error
-    try:
-        _check(os.fstat(descriptor), path)
-        return os.read(descriptor, _LONGEST)
-    finally:
-        os.close(descriptor)
-
-
-def _check(found: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise BadInputError(f"the signing key in {path} is no regular file")
-    if found.st_uid not in {0, os.geteuid()}:
-        raise BadInputError(f"the signing key in {path} belongs to somebody else")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise BadInputError(
-            f"the signing key in {path} can be read by others; it needs mode 0600, or use a Secret "
-            "by secret:NAMESPACE/NAME/KEY"
-        )
 
 
 def ensure_file(path: Path) -> None:

@@ -45,6 +45,15 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     label: Label
 
 
+class Bot(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are in Slack, by our bot token."""
+
+    team: str
+    user: str
+    bot: str  # what our messages carry as bot_id
+    scopes: frozenset[str]
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody in Slack. Both ids are needed: people of other workspaces share channels."""
 
