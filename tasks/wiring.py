@@ -1,8 +1,8 @@
 """The composition root: the only module that builds adapters."""
 
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -31,14 +31,16 @@ from tasks.adapters.ports import (
     Istiods,
     Leases,
     Records,
+    SlackSocket,
     Votes,
     Webhooks,
 )
 from tasks.adapters.prefect_api import PrefectApi
 from tasks.adapters.records import KubernetesRecords
-from tasks.adapters.secret_values import Secret, Secrets
+from tasks.adapters.secret_values import Secrets
 from tasks.adapters.slack import SlackApi
-from tasks.adapters.slack_calls import SLACK
+from tasks.adapters.slack_signatures import SlackSignatures
+from tasks.adapters.slack_socket import Hear, SocketMode
 from tasks.adapters.webhooks import KubernetesWebhooks
 from tasks.domain.errors import BadInputError
 from tasks.domain.parameters import ClusterAccess
@@ -184,21 +186,39 @@ def local_server(settings: Settings, say: Callable[[str], object]) -> LocalServe
     return LocalServer(settings.home, environ=os.environ, say=say)
 
 
-def secret(reference: str, *, what: str, secrets: Secrets | None = None) -> Secret:
-    """Return what `env:NAME`, `file:PATH` or `secret:NAMESPACE/NAME/KEY` leads to; it is not shown."""
-    return secret_values.load(reference, what=what, environ=os.environ, secrets=secrets)
+@asynccontextmanager
+async def slack(token: str, *, url: str, secrets: Secrets) -> AsyncGenerator[SlackApi]:
+    """
+    Have Slack's Web API for a block, with the bot's token by reference.
+
+    One for a whole process: it counts our turns. `secrets` reads a value of a cluster's Secret.
+    """
+    yield SlackApi(_secret(token, "the bot's token for Slack", secrets), base_url=url)
 
 
-def cluster_secrets(access: ClusterAccess) -> Secrets:
-    """Return what reads a cluster's Secrets. No cluster is looked for before the first one."""
+@asynccontextmanager
+async def slack_socket(
+    token: str,
+    *,
+    url: str,
+    secrets: Secrets,
+    hear: Hear,
+    acknowledged: Callable[[float], object],
+) -> AsyncGenerator[SlackSocket]:
+    """Hear Slack by a socket for a block, with the app's token by reference."""
+    word = _secret(token, "the app's token for Slack", secrets)
+    socket = SocketMode(word, hear=hear, acknowledged=acknowledged, base_url=url)
+    try:
+        await socket.connect()
+        yield socket
+    finally:
+        await socket.close()
 
-    def read(namespace: str, name: str, key: str) -> bytes:
-        api = Api.connect(kubeconfig=access.kubeconfig, context=access.context)
-        return KubernetesAccess(api).secret(namespace, name, key)
 
-    return read
+def slack_signatures(secret: str, *, secrets: Secrets) -> SlackSignatures:
+    """Check what Slack sends by HTTP, with the signing secret by reference."""
+    return SlackSignatures(_secret(secret, "Slack's signing secret", secrets))
 
 
-def slack(token: Secret, *, base_url: str = SLACK) -> SlackApi:
-    """Build `Channel` and `SlackPeople`, with the bot's token. One for all: it counts our turns."""
-    return SlackApi(token.reveal(), base_url=base_url)
+def _secret(reference: str, what: str, secrets: Secrets) -> str:
+    return secret_values.load(reference, what=what, environ=os.environ, secrets=secrets).reveal()

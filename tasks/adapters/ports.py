@@ -371,3 +371,15 @@ class SlackPeople(Protocol):
     async def members(self, group: str) -> frozenset[str]:
         """Return the ids of a user group's people. Raises UpgradeError if Slack cannot say."""
         ...
+
+
+class Slack(Channel, SlackPeople, Protocol):
+    """All that we do in Slack, as one bot."""
+
+
+class SlackSocket(Protocol):
+    """What people do in Slack, heard over a connection of ours."""
+
+    def silent_for(self) -> float:
+        """Return for how many seconds nothing was heard, not even a pong."""
+        ...

@@ -16,8 +16,8 @@ import msgspec
 from tasks.adapters.slack_answers import ResponseUrls
 from tasks.adapters.slack_calls import SLACK, Ask, Json, SlackCalls
 from tasks.adapters.slack_errors import unsure
-from tasks.domain.errors import MessageGoneError, RefusedError
-from tasks.domain.slack import Bot, Label, Message, Posted
+from tasks.domain.errors import RefusedError
+from tasks.domain.slack import Bot, Label, Message, MessageGoneError, Posted
 from tasks.domain.slack_methods import Method
 
 T = TypeVar("T")

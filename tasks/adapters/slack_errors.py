@@ -8,13 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from tasks.domain.errors import (
-    AnswerLostError,
-    MessageGoneError,
-    RefusedError,
-    TransientError,
-    UpgradeError,
-)
+from tasks.domain.errors import RefusedError, TransientError, UpgradeError
+from tasks.domain.slack import AnswerLostError, MessageGoneError
 from tasks.domain.slack_methods import Method
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}")

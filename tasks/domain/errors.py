@@ -4,11 +4,9 @@ Everything an upgrade may raise on purpose.
 UpgradeError
 ├── BadInputError      the request itself is wrong; nothing was changed
 ├── RefusedError       unsafe to start or continue; people have to change something
-│   └── MessageGoneError   that message in Slack cannot be changed any more; post anew
 ├── UnhealthyError     the canary or a workload failed its checks; roll back
 │   └── HaltedError    stopped because something else of the same wave failed
 ├── TransientError     retrying may help; nothing was decided
-│   └── AnswerLostError    whether a message was posted is unknown; look for it before posting again
 ├── LeaseLostError     another process may work for this run; this one must stop at once
 └── StopRequested      somebody asked this process to stop at the next safe point
 
@@ -38,14 +36,6 @@ class HaltedError(UnhealthyError):
 
 class TransientError(UpgradeError):
     """The world was not ready; the same call may succeed later."""
-
-
-class AnswerLostError(TransientError):
-    """A message may stand in Slack or not; only looking for it by its label tells."""
-
-
-class MessageGoneError(RefusedError):
-    """A message in Slack was deleted, or may no longer be edited; posting anew is what helps."""
 
 
 class LeaseLostError(UpgradeError):

@@ -107,4 +107,4 @@ class AnswerLostError(TransientError):
 
 
 class MessageGoneError(RefusedError):
-    """A message of ours was deleted by somebody."""
+    """A message of ours was deleted by somebody, or may no longer be changed."""

@@ -8,12 +8,10 @@ import pytest
 
 from tasks.adapters.slack import SlackApi
 from tasks.domain.errors import (
-    AnswerLostError,
-    MessageGoneError,
     RefusedError,
     TransientError,
 )
-from tasks.domain.slack import Message, Posted
+from tasks.domain.slack import AnswerLostError, Message, MessageGoneError, Posted
 from tests.unit.slack_server import (
     BOT,
     CHANNEL,
