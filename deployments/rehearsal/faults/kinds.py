@@ -39,6 +39,7 @@ _WHAT: Final[Mapping[Target, Mapping[str, str]]] = {
         "proxies-stale": "its proxies under the new revision never acknowledge what they are sent",
         "proxies-rejected": "its proxies under the new revision reject what they are sent",
         "sidecars-lost": "injection lets its new pods pass without a sidecar",
+        "labels-changed": "somebody turns injection off by its labels meanwhile, once",
     },
     Target.REVISION: {
         "istiod-silent": "its istiods answer nobody, neither who asks for a sidecar nor who asks "
