@@ -64,7 +64,8 @@ def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[st
     )
     roll(moves, rolling)
     moved = [one.ref.namespace for one in moves if one.ref not in rolling.left_behind]
-    for move in (one for one in batch.namespaces if one.name not in left_alone(record())):
+    alone = left_alone(record())
+    for move in (one for one in batch.namespaces if one.name not in alone):
         say(
             f"{move.name}: {moved.count(move.name)} workloads are on {plan.new_revision}",
             wave=batch.wave,
