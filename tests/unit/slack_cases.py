@@ -107,7 +107,8 @@ def ask(name: str = "start", policy: Policy = POLICY, **changes: object) -> Gate
 
 def yes(person: str = "slack:T1/U2", via: str = "slack", **changes: object) -> Vote:
     """Build an approval about the plan of these tests."""
-    return vote(person, via=via, **{"digest": digest(PLAN), **changes})
+    made = msgspec.structs.replace(vote(person), via=via, digest=digest(PLAN))
+    return msgspec.structs.replace(made, **changes)
 
 
 def decided(name: str = "start", *votes: Vote, verdict: str = "approved") -> Decided:

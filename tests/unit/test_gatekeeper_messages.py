@@ -1,10 +1,11 @@
 """What people read in Slack about a gate, word for word, and what they can press."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pytest
 
+from deployments.gatekeeper.messages.blocks import Json
 from deployments.gatekeeper.messages.modals import details_modal, parse_private, reject_modal
 from deployments.gatekeeper.subject import (
     APPROVE,
@@ -18,7 +19,7 @@ from deployments.gatekeeper.subject import (
 from deployments.gatekeeper.thread import Links
 from tasks.domain.approval import Answer, Refused, Verdict
 from tasks.domain.errors import BadInputError
-from tasks.domain.journal import Asked, Attempted, Finished, Outcome, RollingBack
+from tasks.domain.journal import Asked, Attempted, Entry, Finished, Outcome, RollingBack
 from tasks.domain.plan import Install, LeftToPeople, digest
 from tasks.domain.policy import Policy, SlackApproval
 from tasks.domain.rendering import InstallRequest, Overlay
@@ -298,7 +299,9 @@ def test_an_expired_gate_takes_no_click_any_more() -> None:
         ),
     ],
 )
-def test_a_gate_that_nobody_can_decide_any_more_has_no_buttons(entries: Any) -> None:
+def test_a_gate_that_nobody_can_decide_any_more_has_no_buttons(
+    entries: tuple[Entry, ...],
+) -> None:
     message = said(view(*ASKED, *entries), "gate-start")
     assert not buttons(message)
     assert "*Not decided*" in shown(message)
@@ -335,12 +338,12 @@ def test_a_reject_asks_for_a_reason_and_remembers_what_it_is_about() -> None:
         ),
     ],
 )
-def test_a_form_that_is_not_ours_is_bad_input(text: Any) -> None:
+def test_a_form_that_is_not_ours_is_bad_input(text: str | Json) -> None:
     with pytest.raises(BadInputError, match="is not one of istio-canary's"):
         parse_private(text if isinstance(text, str) else text["private_metadata"])
 
 
-def rows(modal: Any) -> str:
+def rows(modal: Json) -> str:
     return "\n".join(block["text"]["text"] for block in modal["blocks"] if "text" in block)
 
 

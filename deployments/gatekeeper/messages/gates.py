@@ -78,7 +78,7 @@ def _no_plan(gate: Gate, view: RunView) -> str:
         return "The plan could not be read just now, so it cannot be shown what this is about."
     return (
         f"*The recorded plan is not the one that this gate is about* "
-        f"({gate.digest[: words.SHORT_DIGEST]}): approve nothing, and find out who changed it."
+        f"({words.short(gate.digest)}): approve nothing, and find out who changed it."
     )
 
 
@@ -165,8 +165,7 @@ def _approve(gate: Gate, value: str) -> Json:
     if gate.policy.slack_approve is SlackApproval.CONFIRM:
         confirm = blocks.confirmation(
             title(gate.name),
-            f"You approve gate {gate.name} of run {gate.run} for plan "
-            f"{gate.digest[: words.SHORT_DIGEST]}.",
+            f"You approve gate {gate.name} of run {gate.run} for plan {words.short(gate.digest)}.",
             yes="Approve",
             no="Not yet",
         )
@@ -190,7 +189,7 @@ def _why_no_approval(gate: Gate, view: RunView) -> str | None:
 
 
 def _small_print(gate: Gate, view: RunView) -> str:
-    told = [f"Plan {escape(gate.digest[: words.SHORT_DIGEST])}"]
+    told = [f"Plan {words.short(gate.digest)}"]
     if stage(gate, view) is Stage.OPEN and gate.policy.terminal_votes:
         told.append(f"in the terminal: {words.command(view, 'approve')}")
     if link := words.flow_run_link(view, "the whole plan", first=True, tab="Artifacts"):
@@ -255,7 +254,7 @@ def _fallback(gate: Gate, now: Stage, view: RunView) -> str:
     if now is Stage.OPEN:
         return (
             f"{start}{escape(title(gate.name))} Plan "
-            f"{escape(gate.digest[: words.SHORT_DIGEST])}, expires {words.in_utc(gate.expires_at)}"
+            f"{words.short(gate.digest)}, expires {words.in_utc(gate.expires_at)}"
         )
     if now is Stage.CLOSED:
         return f"{start}not decided before the run ended"

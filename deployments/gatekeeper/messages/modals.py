@@ -37,7 +37,7 @@ def reject_modal(subject: Subject, channel: str, thread: str) -> Json:
     private = _Private(subject=subject, channel=channel, thread=thread)
     text = (
         f"Reject gate {code(subject.gate)} of run {code(subject.run)} on {escape(subject.cluster)}, "
-        f"plan {code(subject.digest[: words.SHORT_DIGEST])}. One reject is enough: the run ends."
+        f"plan `{words.short(subject.digest)}`. One reject is enough: the run ends."
     )
     return {
         "type": "modal",
@@ -109,7 +109,7 @@ def _fitting(parts: Iterator[Json], view: RunView) -> list[Json]:
 
 def _details(plan: Plan, gate: Gate) -> Iterator[Json]:
     yield blocks.section(
-        f"Gate {code(gate.name)}, plan {code(gate.digest[: words.SHORT_DIGEST])}: Istio "
+        f"Gate {code(gate.name)}, plan `{words.short(gate.digest)}`: Istio "
         f"{escape(plan.old_version)} (revision {code(plan.old_revision)}) to "
         f"{escape(plan.new_version)} (revision {code(plan.new_revision)})"
     )
@@ -138,7 +138,7 @@ def _install(plan: Plan) -> str:
         f"• revision {code(request.revision)} in {code(request.namespace)}"
         + (", adopted from an earlier run" if install.is_adopted else ""),
         f"• by istioctl {escape(install.istioctl)}",
-        f"• manifest SHA-256 {code(install.manifest_sha256[: words.SHORT_DIGEST])}",
+        f"• manifest SHA-256 `{words.short(install.manifest_sha256)}`",
     ]
     if request.overlays:
         lines.append(f"• overlays: {_names([one.name for one in request.overlays])}")

@@ -10,7 +10,7 @@ from deployments.gatekeeper.messages.blocks import code, escape
 from deployments.gatekeeper.view import RunView
 from tasks.domain.policy import Policy
 
-SHORT_DIGEST: Final = 12  # characters of a digest that people compare by eye
+_SHORT_DIGEST: Final = 12  # characters that people compare by eye
 
 _SLACK_USER: Final = re.compile(r"slack:[A-Z0-9]{2,20}/([UW][A-Z0-9]{0,20})\Z")
 _SLACK_GROUP: Final = re.compile(r"slack-group:[A-Z0-9]{2,20}/([A-Z0-9]{2,20})\Z")
@@ -77,6 +77,11 @@ def minutes(length: timedelta) -> str:
 def number(count: int, noun: str) -> str:
     """Return `1 pod`, `2 pods`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def short(digest: str) -> str:
+    """Return as much of a digest as people compare by eye."""
+    return escape(digest[:_SHORT_DIGEST])
 
 
 # ---- places to read on

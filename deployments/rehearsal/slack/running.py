@@ -131,6 +131,10 @@ class RunningSlack:
         """Say who is in a group from now on, by its id or handle. Raises UnknownPlace."""
         self._done(lambda: self.slack.directory.change_group(group, members))
 
+    def request_at(self, url: str) -> None:
+        """Tell the app over HTTP from now on; the empty URL is Socket Mode."""
+        self._done(lambda: setattr(self.slack, "request_url", url))
+
     def limit(self, factor: float | None) -> None:
         """Scale the rates: 1 is Slack, less is harsh, None is none."""
         self._done(lambda: setattr(self.slack.limits, "factor", factor))
@@ -159,7 +163,7 @@ class RunningSlack:
 
     def go_down(self) -> None:
         """Hang up on everybody, and cut every socket, until it heals."""
-        self._done(self._down)
+        self._done(lambda: self.slack.go_down(on=True))
 
     def cut(self) -> None:
         """Lose every socket without a word."""
@@ -180,10 +184,6 @@ class RunningSlack:
     def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask the app to connect anew: refresh_requested, warning or link_disabled."""
         self._told(self.slack.hub.disconnect(reason))
-
-    def _down(self) -> None:
-        self.slack.faults.is_down = True
-        self.slack.hub.cut()
 
     def _all(self, channel: str) -> list[Message]:
         return self.slack.conversations.all(channel)

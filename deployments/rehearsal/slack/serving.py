@@ -55,7 +55,7 @@ async def serve(slack: Slack, listener: socket.socket) -> AsyncGenerator[Running
     port = listener.getsockname()[1]
     slack.base_url = f"http://{HOST}:{port}"
     control = secrets.token_urlsafe(24)
-    server = _Uvicorn(_config(application(slack)))
+    server = _Uvicorn(_config(application(slack, control)))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.is_up.wait()

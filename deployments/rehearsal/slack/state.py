@@ -66,6 +66,12 @@ class Slack:
         self.calls.append(call)
         del self.calls[:-_KEPT_CALLS]
 
+    def go_down(self, *, on: bool) -> None:
+        """Hang up on everybody and cut every socket; or be there again."""
+        self.faults.is_down = on
+        if on:
+            self.hub.cut()
+
     def post(
         self,
         channel: str,

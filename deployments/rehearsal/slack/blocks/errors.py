@@ -1,9 +1,9 @@
 """What is wrong with blocks, each fault with where it is."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
-from deployments.rehearsal.slack.objects import Json
+from deployments.rehearsal.slack.objects import Json, object_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Place:
         if not isinstance(value, list):
             place.say("must be an array")
             return []
-        found = cast("list[Any]", value)
+        found = cast("list[object]", value)
         if not found and required:
             place.say("no less than 1 items allowed")
         if len(found) > most:
@@ -58,7 +58,7 @@ class Place:
         for number, item in enumerate(found):
             if not isinstance(item, dict):
                 place.at(number).say("must be an object")
-        return [one for one in found if isinstance(one, dict)]
+        return [object_of(one) for one in found]
 
     def object(self, owner: Json, name: str, *, required: bool = False) -> Json | None:
         """Return the object of that name, if it is one."""
