@@ -96,7 +96,7 @@ async def acknowledged(slack: RunningSlack) -> None:
 
 async def delivered(slack: RunningSlack, kind: str, payload: object) -> Payload | None:
     """Send an envelope as it is, and return what it was acknowledged with."""
-    sending = slack.slack.hub.deliver(kind, payload, patience=2.0)  # type: ignore[arg-type]
+    sending = slack.slack.hub.deliver(kind, payload, patience=0.7)  # type: ignore[arg-type]
     future = asyncio.run_coroutine_threadsafe(sending, slack.loop)
     return await asyncio.wrap_future(future)
 
@@ -277,7 +277,9 @@ def test_it_goes_on_trying_while_slack_refuses_and_says_why(
             slack.fail, "error", "apps.connections.open", error="account_inactive"
         )
         await asyncio.to_thread(slack.cut)
-        await slack.until(lambda: "with account_inactive; install" in caplog.text, seconds=15)
+        await slack.until(
+            lambda: "with account_inactive; make an app-level" in caplog.text, seconds=15
+        )
         assert socket.silent_for() > 5 * PING
         await asyncio.to_thread(slack.heal)
         await slack.until(lambda: socket.silent_for() < 2 * PING, seconds=15)
@@ -300,7 +302,7 @@ def test_an_address_that_leads_nowhere_is_not_tried_for_ever() -> None:
 
 def test_pongs_alone_are_signs_of_life(slack: RunningSlack) -> None:
     async def script(socket: SocketMode) -> None:
-        for _ in range(20):
+        for _ in range(8):
             await asyncio.sleep(PING)
             assert socket.silent_for() < 4 * PING
         assert slack.slack.hub.opened == 1
