@@ -349,6 +349,21 @@ def test_a_modal_is_updated_unless_it_has_changed_meanwhile() -> None:
     run(story)
 
 
+def test_at_most_three_modals_lie_on_one_another() -> None:
+    async def story() -> None:
+        with at_work() as slack:
+            api = client(slack)
+            triggers = [slack.slack.passes.trigger(WHO) for _ in range(4)]
+            root = api.views_open(trigger_id=triggers[0], view=VIEW)["view"]
+            pushed = [api.views_push(trigger_id=one, view=UPDATED)["view"] for one in triggers[1:3]]
+            error = refused(lambda: api.views_push(trigger_id=triggers[3], view=UPDATED))
+
+        assert {one["root_view_id"] for one in pushed} == {root["id"]}
+        assert error["error"] == "push_limit_reached"
+
+    run(story)
+
+
 def test_closing_a_modal_is_told_to_those_who_want_to_know() -> None:
     async def story() -> None:
         with at_work() as slack:

@@ -27,7 +27,7 @@ from tests.rehearsal.slack_at_work import (
     text,
 )
 from tests.rehearsal.slack_browser import Browser
-from tests.rehearsal.test_slack_interactions import VIEW
+from tests.rehearsal.test_slack_interactions import OPTIONS, VIEW
 
 CONFIRM = {
     "title": text("Sure?"),
@@ -80,11 +80,20 @@ def test_a_button_is_pressed_by_whoever_one_is() -> None:
     with at_work() as slack, app_beside(slack) as app:
         ask(slack)
         browser = looking(slack, OTHER)
-        browser.send("/page/press", "action_id", "go")
+        browser.send("/page/press", "press", "votes:go")
 
         assert browser.status == 200
         assert app.told[0].payload["user"]["id"] == OTHER
         assert app.told[0].payload["actions"][0]["value"] == "1"
+
+
+def test_buttons_of_one_name_are_told_apart_by_their_blocks() -> None:
+    blocks = [actions(button()) | {"block_id": name} for name in ("a", "b:c &d")]
+    with at_work() as slack, app_beside(slack) as app:
+        client(slack).chat_postMessage(channel=CHANNEL, text="x", blocks=blocks)
+        looking(slack).send("/page/press", "press", "b%3Ac%20%26d:go")
+
+        assert app.told[0].payload["actions"][0]["block_id"] == "b:c &d"
 
 
 def test_a_button_that_asks_first_shows_what_it_asks() -> None:
@@ -93,7 +102,7 @@ def test_a_button_that_asks_first_shows_what_it_asks() -> None:
         browser = looking(slack)
         assert "Sure?" in browser.html
         assert "It stops." in browser.html
-        browser.send("/page/press", "action_id", "stop")
+        browser.send("/page/press", "press", "votes:stop")
 
         assert app.told[0].payload["actions"][0]["action_id"] == "stop"
 
@@ -116,7 +125,7 @@ def test_a_press_that_nobody_takes_leaves_a_warning_until_it_is_dismissed() -> N
     with at_work(patience=0.05) as slack:
         ask(slack)
         browser = looking(slack)
-        browser.send("/page/press", "action_id", "go")
+        browser.send("/page/press", "press", "votes:go")
         assert "rehearsed did not respond" in browser.html
         browser.send("/page/dismiss")
 
@@ -128,7 +137,7 @@ def test_an_old_page_presses_what_is_gone_and_says_so() -> None:
         ts = ask(slack)
         browser = looking(slack)
         client(slack).chat_update(channel=CHANNEL, ts=ts, text="over")
-        browser.send("/page/press", "action_id", "go")
+        browser.send("/page/press", "press", "votes:go")
 
     assert "alice sees no go" in browser.html
 
@@ -182,6 +191,50 @@ def test_a_modal_is_filled_in_on_the_page() -> None:
         assert 'role="dialog"' not in browser.html
 
 
+CHOICES: Json = VIEW | {
+    "blocks": [
+        *VIEW["blocks"],
+        *(
+            {
+                "type": "input",
+                "block_id": kind,
+                "label": text(kind),
+                "element": {"type": kind, "action_id": "choice", "options": OPTIONS},
+            }
+            for kind in ("static_select", "radio_buttons", "checkboxes")
+        ),
+    ]
+}
+
+
+def test_what_was_filled_in_is_told_and_stays_until_the_app_is_content() -> None:
+    def answered(request: SocketModeRequest) -> Json | None:
+        if request.payload.get("type") != "view_submission":
+            return None
+        return {"response_action": "errors", "errors": {"why": "Say more."}}
+
+    with at_work() as slack, app_beside(slack, answered) as app:
+        browser = looking(slack)
+        browser.send("/page/type", text=COMMAND)
+        client(slack).views_open(trigger_id=app.told[0].payload["trigger_id"], view=CHOICES)
+        browser.open("/")
+        chosen = {
+            "v:why:reason": "because",
+            "v:static_select:choice": "a",
+            "v:radio_buttons:choice": "b",
+            "v:checkboxes:choice[]": "b",
+        }
+        browser.send("/page/submit", **chosen)
+        told = app.told[-1].payload["view"]["state"]["values"]
+
+        assert told["static_select"]["choice"]["selected_option"] == OPTIONS[0]
+        assert told["radio_buttons"]["choice"]["selected_option"] == OPTIONS[1]
+        assert told["checkboxes"]["choice"]["selected_options"] == [OPTIONS[1]]
+        assert 'value="because"' in browser.html
+        assert 'value="a" selected' in browser.html
+        assert browser.html.count('value="b" checked') == 2
+
+
 def test_a_modal_is_closed_on_the_page() -> None:
     with at_work() as slack, app_beside(slack) as app:
         browser = looking(slack)
@@ -201,10 +254,10 @@ def test_a_form_from_elsewhere_does_nothing() -> None:
         ts = ask(slack)
         browser, other = looking(slack), looking(slack, OTHER)
         for word in ("", "0" * 64, other.forms[0].fields["word"]):
-            body = f"word={word}&channel={CHANNEL}&ts={ts}&action_id=go"
+            body = f"word={word}&channel={CHANNEL}&ts={ts}&press=votes:go"
             browser.open("/page/press", body.encode())
             assert browser.status == 403
-        browser.open(f"/page/visit?channel={CHANNEL}&ts={ts}&action_id=go")
+        browser.open(f"/page/visit?channel={CHANNEL}&ts={ts}&press=votes:go")
         assert browser.status == 403
         assert not slack.warnings(WHO)
 

@@ -75,6 +75,15 @@ def test_a_command_is_a_form_and_may_be_answered_with_plain_text() -> None:
         assert [one["text"] for one in slack.ephemerals(WHO)] == ["on its way"]
 
 
+def test_an_event_is_posted_as_json() -> None:
+    with at_work() as slack, receiving() as receiver:
+        slack.request_at(receiver.url)
+        outcome = slack.event({"type": "app_mention"})
+
+        assert outcome.acknowledged
+        assert json.loads(receiver.told[0][1]) == outcome.payload
+
+
 def test_an_app_that_fails_or_is_away_did_not_respond() -> None:
     with at_work() as slack, receiving(500) as receiver:
         ts = ask(slack)
