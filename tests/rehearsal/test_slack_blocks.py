@@ -40,6 +40,7 @@ def _faults(blocks: object) -> list[str]:
 def test_blocks_may_go_to_the_limits() -> None:
     assert checked_blocks(GOOD) == GOOD
     assert checked_blocks([SECTION] * 50)
+    assert checked_blocks([actions(button("same")) | {"block_id": one} for one in "ab"])
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,14 @@ def test_blocks_may_go_to_the_limits() -> None:
         pytest.param(
             [INPUT | {"element": {"type": "plain_text_input", "max_length": 3001}}],
             "must be between 1 and 3000 [json-pointer:/blocks/0/element/max_length]",
+        ),
+        pytest.param(
+            [actions(button(disabled=True))],
+            "invalid additional property: disabled [json-pointer:/blocks/0/elements/0]",
+        ),
+        pytest.param(
+            [SECTION | {"elements": []}],
+            "invalid additional property: elements [json-pointer:/blocks/0]",
         ),
         pytest.param(["x"], "must be an object [json-pointer:/blocks/0]"),
     ],

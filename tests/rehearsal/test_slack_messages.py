@@ -1,5 +1,6 @@
 import pytest
 
+from deployments.rehearsal.slack.errors import UnknownPlace
 from deployments.rehearsal.slack.workspace import Channel
 from tests.rehearsal.slack_at_work import (
     CHANNEL,
@@ -46,6 +47,18 @@ def test_blocks_without_names_are_given_some() -> None:
 
     assert block["block_id"]
     assert block["elements"][0]["action_id"]
+
+
+def test_a_channel_may_be_named_as_people_do() -> None:
+    with at_work() as slack:
+        answer = client(slack).chat_postMessage(channel="#mesh-upgrades", text="x")
+
+    assert answer["channel"] == CHANNEL
+
+
+def test_people_speak_only_where_they_are() -> None:
+    with at_work() as slack, pytest.raises(UnknownPlace):
+        slack.say(WHO, "C0NONE", "x")
 
 
 def test_timestamps_only_ever_grow() -> None:

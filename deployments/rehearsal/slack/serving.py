@@ -76,7 +76,10 @@ class _Uvicorn(uvicorn.Server):
     async def main_loop(self) -> None:
         await self.is_over.wait()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def shutdown(
+        self,
+        sockets: list[socket.socket] | None = None,  # noqa: ARG002 - whoever opened them closes them
+    ) -> None:
         """Hang up on everybody: a test that has ended waits for no answer."""
         for server in self.servers:
             server.close()
