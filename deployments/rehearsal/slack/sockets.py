@@ -6,6 +6,7 @@ asked for: cut connections, silent ones, envelopes that come twice or in another
 """
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class Hub:
         default_factory=dict[str, asyncio.Future[Json]]
     )
     _held: list[Json] = field(default_factory=list[Json])
+    _overtaken: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: int = 0
 
     def ticket(self) -> str:
@@ -117,10 +119,13 @@ class Hub:
             return
         self._held.append(envelope)
         if len(self._held) < self.troubles.reorder:
-            await asyncio.sleep(_HELD)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._overtaken.wait(), _HELD)
         held, self._held = self._held, []
         if held:
             self.troubles.reorder = 0
+            self._overtaken.set()
+            self._overtaken = asyncio.Event()
         for one in reversed(held):
             await self._send(one)
 
