@@ -165,7 +165,7 @@ def test_envelopes_can_come_in_reverse() -> None:
                 slack.reorder(2)
                 first = asyncio.to_thread(slack.command, WHO, CHANNEL, COMMAND, "1")
                 done = asyncio.create_task(first)
-                await asyncio.sleep(0.1)
+                await slack.until(lambda: slack.slack.hub.held)
                 await asyncio.to_thread(slack.command, WHO, CHANNEL, COMMAND, "2")
                 await done
 
@@ -219,7 +219,7 @@ def test_slack_s_own_client_comes_back_when_it_is_asked_to() -> None:
     async def story() -> None:
         with at_work() as slack:
             ts = ask(slack)
-            async with app_on(slack, ping_interval=0.2) as app:
+            async with app_on(slack, ping_interval=1) as app:
                 slack.disconnect()
                 await slack.until(lambda: slack.slack.hub.opened >= 2, seconds=10)
                 await slack.until(lambda: slack.connections() >= 1)

@@ -54,7 +54,7 @@ class Hub:
     _waiting: dict[str, asyncio.Future[Json]] = field(
         default_factory=dict[str, asyncio.Future[Json]]
     )
-    _held: list[Json] = field(default_factory=list[Json])
+    held: list[Json] = field(default_factory=list[Json])
     _overtaken: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: int = 0
 
@@ -117,11 +117,11 @@ class Hub:
         if self.troubles.reorder <= 0:
             await self._send(envelope)
             return
-        self._held.append(envelope)
-        if len(self._held) < self.troubles.reorder:
+        self.held.append(envelope)
+        if len(self.held) < self.troubles.reorder:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._overtaken.wait(), _HELD)
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         if held:
             self.troubles.reorder = 0
             self._overtaken.set()
@@ -145,14 +145,16 @@ class Hub:
 
     async def disconnect(self, reason: str) -> None:
         """Ask the app to come anew, as Slack does now and then; `warning` comes 10 s before."""
-        for line in list(self.lines.values()):
+        for number, line in list(self.lines.items()):
             await line.send({"type": "disconnect", "reason": reason, "debug_info": _DEBUG})
             if reason != "warning":
+                self.leave(number)  # nothing more is delivered there
                 await line.close()
 
     def cut(self) -> None:
         """Let every connection be lost, without a word."""
-        for line in list(self.lines.values()):
+        for number, line in list(self.lines.items()):
+            self.leave(number)
             line.abort()
 
     def silence(self, *, on: bool) -> None:
