@@ -12,7 +12,8 @@ from slack_sdk.web import WebClient
 
 from deployments.rehearsal.slack.objects import Json, object_of
 from deployments.rehearsal.slack.workspace import default_workspace
-from tests.rehearsal.slack_at_work import CHANNEL, WHO, actions, button
+from tests.rehearsal.slack_at_work import CHANNEL, COMMAND, WHO, actions, at_work, button, client
+from tests.rehearsal.test_slack_interactions import VIEW
 
 PROGRAM = [sys.executable, "-m", "deployments.rehearsal.slack", "--print-json"]
 
@@ -112,3 +113,46 @@ def test_a_workspace_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "$.people[0].id" in done.stderr
+
+
+def test_every_control_does_what_hands_do_in_the_same_process() -> None:
+    with at_work(patience=0.05) as running:
+        slack = Process({"control": running.control, "bot_token": "", "api_url": running.api_url})
+        where = {"channel": CHANNEL, "user": WHO}
+        typed = slack.control("command", where | {"command": COMMAND, "text": "status"})
+        view = client(running).views_open(
+            trigger_id=typed["outcome"]["payload"]["trigger_id"], view=VIEW
+        )["view"]["id"]
+        values = {"why": {"reason": "late"}}
+        sent = slack.control("submit", {"user": WHO, "view_id": view, "values": values})
+        closed = slack.control("close", {"user": WHO, "view_id": view})
+        told = slack.control("event", {"event": {"type": "app_mention"}})
+        client(running).chat_postEphemeral(channel=CHANNEL, user=WHO, text="psst")
+        for name, body in (
+            ("rates", {"factor": 0.5}),
+            ("patience", {"seconds": 1}),
+            ("request_url", {"url": "http://127.0.0.1:9/"}),
+            ("sockets", {"do": "silence"}),
+            ("sockets", {"do": "duplicate", "times": 3}),
+            ("sockets", {"do": "reorder", "times": 4}),
+            ("sockets", {"do": "speak"}),
+            ("sockets", {"do": "cut"}),
+            ("sockets", {"do": "disconnect", "reason": "warning"}),
+            ("groups", {"group": "S0ADMINS", "members": None}),
+            ("down", {"down": False}),
+        ):
+            assert slack.control(name, body) == {"status": 200}
+        wrong = [slack.control("faults", {"kind": "poem"}), slack.control("rates", {})]
+        state = slack.control("state")
+        inside, hub = running.slack, running.slack.hub
+
+        assert typed["outcome"]["payload"]["text"] == "status"
+        assert sent["outcome"]["payload"]["view"]["state"]["values"]["why"]
+        assert closed["outcome"] is None
+        assert not told["outcome"]["acknowledged"]
+        assert [one["status"] for one in wrong] == [400, 400]
+        assert (inside.limits.factor, inside.patience) == (0.5, 1)
+        assert inside.request_url == "http://127.0.0.1:9/"
+        assert (hub.troubles.duplicate, hub.troubles.reorder) == (3, 4)
+        assert (state["groups"], state["views"], state["sockets"]["open"]) == ({}, [], 0)
+        assert state["ephemerals"][0]["to"] == WHO
