@@ -67,7 +67,7 @@ contract-test: install ## Ask a real cluster what the rehearsal cluster is held 
 
 rehearsal-test: install ## Run the real kubectl and istioctl, and upgrades that they judge, on rehearsal clusters
 	$(BIN)/pytest tests/rehearsal -m foreign $(ARGS)
-	$(BIN)/python -m tests.mesh.on_rehearsal -k "seeds_story or failing_workload or rollback" $(ARGS)
+	$(BIN)/python -m tests.mesh.on_rehearsal -k "seeds_story or failing_workload or rollback or gatekeeper" $(ARGS)
 
 faults-test: install ## Rehearse a whole upgrade under each fault
 	$(BIN)/pytest tests/rehearsal -m faults $(ARGS)

@@ -1,6 +1,7 @@
 """People decide in Slack: a click resumes a suspended deployment, and only an approver's does."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from deployments.rehearsal.slack.running import RunningSlack
 from deployments.rehearsal.slack.serving import serving
 from deployments.rehearsal.slack.workspace import ADMINS, ALICE, MALLORY, TEAM, UPGRADES
-from tests.mesh import judge, manifests
+from tests.mesh import judge, manifests, scheduler
 from tests.mesh.cluster import NEW_REVISION, OLD_REVISION
 from tests.mesh.kubectl import Json, Kubectl
 from tests.mesh.product import DONE, Product, Running
@@ -121,6 +122,44 @@ def test_a_click_on_approve_resumes_a_suspended_deployment_that_upgrades_the_mes
     assert decided is not None
     assert "gate-approve" not in buttons(decided)
     assert f"<@{ALICE.id}>" in json.dumps(decided["blocks"])
+
+
+@pytest.mark.skipif(
+    "MESH_WITHOUT_TRAFFIC" not in os.environ,
+    reason="it is about Prefect alone: make rehearsal-test runs it on the rehearsal cluster",
+)
+def test_the_gatekeeper_puts_a_run_back_in_line_whose_worker_was_killed(
+    kubectl: Kubectl, scheduled: Product, prefect: Scheduler, slack: RunningSlack
+) -> None:
+    names = ("one", "two", "three", "four")
+    workloads = [manifests.workload("Deployment", name, namespace="shop") for name in names]
+    kubectl.apply(manifests.enabled("shop"), *workloads)
+    judge.wait_until_on(kubectl, OLD_REVISION, "shop", count=len(names))
+    worker = prefect.start_worker()
+    keep_gates(scheduled, slack)
+    parameters = scheduled.parameters(limits={"workloads_at_once": 1})
+    running = scheduled.start_upgrade("--yes", parameters=parameters)
+    until(
+        lambda: running.must_be_alive() and 2 in judge.replica_sets(kubectl, "shop").values(),
+        what="a workload is restarted",
+        seconds=180,
+        every=0.1,
+    )
+    running.kill()  # nobody at a terminal follows the run any more
+    run = scheduled.unfinished()
+    scheduler.kill_tree(worker.pid)
+    prefect.start_worker()
+
+    assert run is not None
+    gates = ("default", "uninstall")
+    for gate in gates:
+        scheduled.waiting_at(gate, seconds=300)
+        scheduled.approve(run["run"])
+    until(lambda: scheduled.unfinished() is None, what="the run is over", seconds=180, every=1)
+
+    judge.assert_on(kubectl, NEW_REVISION, "shop", count=len(names))
+    assert judge.replica_sets(kubectl, "shop") == dict.fromkeys(names, 2)
+    assert judge.control_planes(kubectl) == {NEW_REVISION}
 
 
 def _end_of(slack: RunningSlack) -> str:
