@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import yaml
+
 from tests.mesh import judge, manifests
 from tests.mesh.kubectl import Json, Kubectl
 
@@ -102,16 +104,28 @@ def kubeconfig(kubectl: Kubectl, file: Path, granted: Json) -> Kubectl:
         granted,
         binding,
     )
-    token = kubectl("create", "token", "somebody", "-n", "people", "--duration=1h").strip()
+    return as_account(kubectl, file, "somebody", namespace="people")
+
+
+def gatekeeper(kubectl: Kubectl, file: Path) -> Kubectl:
+    """Return kubectl for the gatekeeper, with the rights that its own manifest gives it."""
+    manifest = Path(__file__).parents[2] / "deployments/gatekeeper/rbac.yaml"
+    kubectl.apply(*yaml.safe_load_all(manifest.read_text()))
+    return as_account(kubectl, file, "istio-canary-gatekeeper", namespace=judge.SYSTEM)
+
+
+def as_account(kubectl: Kubectl, file: Path, account: str, *, namespace: str) -> Kubectl:
+    """Return kubectl for a ServiceAccount that is there."""
+    token = kubectl("create", "token", account, "-n", namespace, "--duration=1h").strip()
     mine: Json = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    context = {"cluster": mine["clusters"][0]["name"], "user": "somebody"}
+    context = {"cluster": mine["clusters"][0]["name"], "user": account}
     theirs = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": mine["clusters"],
-        "users": [{"name": "somebody", "user": {"token": token}}],
-        "contexts": [{"name": "somebody", "context": context}],
-        "current-context": "somebody",
+        "users": [{"name": account, "user": {"token": token}}],
+        "contexts": [{"name": account, "context": context}],
+        "current-context": account,
     }
     file.write_text(json.dumps(theirs))
     file.chmod(0o600)

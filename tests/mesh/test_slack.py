@@ -11,7 +11,7 @@ import pytest
 from deployments.rehearsal.slack.running import RunningSlack
 from deployments.rehearsal.slack.serving import serving
 from deployments.rehearsal.slack.workspace import ADMINS, ALICE, MALLORY, TEAM, UPGRADES
-from tests.mesh import judge, manifests, scheduler
+from tests.mesh import judge, manifests, rights, scheduler
 from tests.mesh.cluster import NEW_REVISION, OLD_REVISION
 from tests.mesh.kubectl import Json, Kubectl
 from tests.mesh.product import DONE, Product, Running
@@ -33,9 +33,10 @@ def slack() -> Iterator[RunningSlack]:
 def keep_gates(product: Product, slack: RunningSlack) -> Running:
     """Start a gatekeeper as an operator does, and return when it is up."""
     config = product.files / "gatekeeper.yaml"
+    theirs = rights.gatekeeper(product.mesh.kubectl, product.files / "gatekeeper.kubeconfig")
     cluster = {
         "name": "mesh",
-        "kubeconfig": str(product.mesh.kubectl.kubeconfig),
+        "kubeconfig": str(theirs.kubeconfig),
         "channel": UPGRADES.id,
     }
     config.write_text(json.dumps({"clusters": [cluster], "slack": {"api_url": slack.api_url}}))
