@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from deployments.rehearsal.cluster.clock import Clock
@@ -54,6 +54,8 @@ class Host:
     missing_images: Sequence[str]
     events: Recorder
     address: Callable[[Json], Address]
+    # Lives whose program was not ready when it was asked last: few of many, and asked often.
+    unready: set["Life"] = field(default_factory=set["Life"])
 
 
 class GoneError(Exception):
@@ -148,7 +150,7 @@ class Life:
         return pod
 
     async def _write(self) -> Json:
-        self._was_ready = self._program is None or self._program.is_ready
+        self._ask_program()
         self._containers.see_readiness(program_is_ready=self._was_ready)
         while True:
             pod = self._pod()
@@ -180,9 +182,17 @@ class Life:
             raise GoneError
         return pod
 
+    def _ask_program(self) -> None:
+        self._was_ready = self._program is None or self._program.is_ready
+        if self._was_ready:
+            self._host.unready.discard(self)
+        else:
+            self._host.unready.add(self)
+
     def _stop_program(self) -> None:
         if self._program is not None:
             self._program = None
+            self._host.unready.discard(self)
             self._host.programs.stop({"metadata": {"uid": self._uid}})
 
     def _know(self) -> None:
