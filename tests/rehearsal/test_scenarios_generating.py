@@ -55,10 +55,7 @@ def test_a_generated_cluster_is_one_of_objects_that_can_be_made() -> None:
 def test_large_workloads_are_such_that_roll_many_pods_at_a_time() -> None:
     found = generated(namespaces=50, workloads=500, pods=5_000, seed=1)
     ordered = [
-        one.replicas
-        for space in found
-        for one in space.workloads
-        if one.kind is Kind.STATEFUL_SET
+        one.replicas for space in found for one in space.workloads if one.kind is Kind.STATEFUL_SET
     ]
 
     assert ordered
