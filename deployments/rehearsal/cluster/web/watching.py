@@ -81,11 +81,8 @@ class _Following:
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield events until time is up."""
-        while self._initial:
-            some = [self._initial.popleft() for _ in range(min(_AT_A_TIME, len(self._initial)))]
-            yield b"".join(self._line("ADDED", entry) for entry in some)
-        if self._tells_initial_end:
-            yield self._bookmark(_INITIAL_END)
+        for piece in self._first():
+            yield piece
         with self._ask.cluster.bells.heard(self._ask.resource) as bell:
             while (now := time.monotonic()) < self._end:
                 if self._place < self._history.forgotten:
@@ -105,6 +102,14 @@ class _Following:
                 await self._wait(bell)
         if self._has_bookmarks:
             yield self._bookmark({})
+
+    def _first(self) -> Iterator[bytes]:
+        """Yield what was there when the watch began."""
+        while self._initial:
+            some = [self._initial.popleft() for _ in range(min(_AT_A_TIME, len(self._initial)))]
+            yield b"".join(self._line("ADDED", entry) for entry in some)
+        if self._tells_initial_end:
+            yield self._bookmark(_INITIAL_END)
 
     async def _wait(self, bell: asyncio.Event) -> None:
         """Wait for a change, or until something else is due."""
