@@ -8,7 +8,6 @@ status; asked to end, it lets the containers end and removes the pod.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -130,10 +129,22 @@ class Life:
             await self._agenda.pass_time(left)
         await self._host.turns.take()
         self._stop_program()
-        with suppress(ApiError):  # gone meanwhile
-            await self._host.server.delete(
-                PODS, self._name, namespace=self._namespace, grace_seconds=0, uid=self._uid
-            )
+        await self._remove()
+
+    async def _remove(self) -> None:
+        """Remove the pod, again and again if a webhook is against it."""
+        while True:
+            self._pod()
+            try:
+                await self._host.server.delete(
+                    PODS, self._name, namespace=self._namespace, grace_seconds=0, uid=self._uid
+                )
+            except ApiError as error:
+                if error.reason == "NotFound":
+                    raise GoneError from error
+                await self._host.clock.sleep(_NEXT_TRY)
+            else:
+                return
 
     async def _tell(self) -> Json:
         """Write the status, and start the program of a pod that runs. Returns the pod."""
