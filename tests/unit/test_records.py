@@ -184,7 +184,8 @@ def test_a_full_config_map_is_followed_by_another(
 def test_a_long_journal_is_not_read_again_for_each_entry(
     server: ApiServer, records: KubernetesRecords
 ) -> None:
-    for entry in (started(), *(step(number) for number in range(10))):
+    entries: tuple[Entry, ...] = (started(), *(step(number) for number in range(10)))
+    for entry in entries:
         records.append(RUN, entry)
 
     assert sum(one.method == "GET" and one.path == CONFIG_MAPS for one in server.requests) == 1
@@ -193,7 +194,8 @@ def test_a_long_journal_is_not_read_again_for_each_entry(
 def test_an_entry_follows_what_another_process_has_put_elsewhere(server: ApiServer) -> None:
     with connected(server) as one, connected(server) as other:
         ours, theirs = (KubernetesRecords(api, namespace="istio-system") for api in (one, other))
-        entries = (started(), step(1), step(2, "x" * 150_000), step(3))
+        last = step(2, "x" * 150_000), step(3)
+        entries: tuple[Entry, ...] = (started(), step(1), *last)
         for records, entry in zip((ours, ours, theirs, ours), entries, strict=True):
             records.append(RUN, entry)
 
