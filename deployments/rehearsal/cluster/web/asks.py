@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from starlette.requests import HTTPConnection, Request
@@ -136,7 +136,7 @@ class Ask:
         found = self._decoded(content)
         if not isinstance(found, dict):
             raise bad_request("couldn't get version/kind; json parse error: not an object")
-        return check_shape(self.resource, found)
+        return check_shape(self.resource, cast("Json", found))
 
 
 def _dry_run_cause(values: list[str]) -> Cause:

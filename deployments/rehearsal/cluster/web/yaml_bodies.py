@@ -1,5 +1,6 @@
 """Bodies in YAML, as the JSON that they mean: it may hold more than JSON does, and more than it says."""
 
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 import msgspec
@@ -25,9 +26,16 @@ def from_yaml(body: bytes) -> Any:
 
 def _size(value: object, known: dict[int, int]) -> int:
     """Return how many values a value is, written out. Raises RecursionError if it has no end."""
-    if not isinstance(value, dict | list):
+    parts = _parts(value)
+    if parts is None:
         return 1
-    if id(value) not in known:
-        parts = cast("dict[object, object]", value).values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_size(one, known) for one in cast("list[object]", parts))
-    return known[id(value)]
+    place = id(value)
+    if place not in known:
+        known[place] = 1 + sum(_size(one, known) for one in parts)
+    return known[place]
+
+
+def _parts(value: object) -> Iterable[object] | None:
+    if isinstance(value, dict):
+        return cast("dict[object, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else None
