@@ -17,7 +17,7 @@ from deployments.rehearsal.cluster.controllers.container_lives import Containers
 from deployments.rehearsal.cluster.controllers.container_states import Address, status
 from deployments.rehearsal.cluster.controllers.events import Recorder
 from deployments.rehearsal.cluster.controllers.fates import Fates
-from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready, phase_of
+from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready, node_of, phase_of
 from deployments.rehearsal.cluster.controllers.queueing import Activity
 from deployments.rehearsal.cluster.controllers.termination import seconds_to_end
 from deployments.rehearsal.cluster.controllers.turns import Turns
@@ -33,7 +33,7 @@ from deployments.rehearsal.cluster.objects import (
     uid_of,
 )
 from deployments.rehearsal.cluster.programs import Program, Programs
-from deployments.rehearsal.cluster.resources import PODS
+from deployments.rehearsal.cluster.resources import NODES, PODS
 from deployments.rehearsal.cluster.verbs import Server
 
 _NEXT_TRY: Final = 1.0
@@ -94,6 +94,7 @@ class Life:
     async def live(self) -> None:
         """Start the containers, and let them run until they have ended for good, or must."""
         try:
+            await self._have_node()
             self._begin(self._pod())
             while not is_terminating(self._pod()):
                 if is_over(await self._tell()):
@@ -106,6 +107,16 @@ class Life:
         finally:
             self._end_busy()
             self._stop_program()
+
+    async def _have_node(self) -> None:
+        """Wait for the node: whoever names one may name one that is not there."""
+        while not self._has_node(pod := self._pod()) and not is_terminating(pod):
+            self._end_busy()
+            await self._agenda.next()
+        self._begin_busy()
+
+    def _has_node(self, pod: Json) -> bool:
+        return self._host.server.store.get(NODES, node_of(pod)) is not None
 
     def _begin(self, pod: Json) -> None:
         if phase_of(pod) == "Running":
