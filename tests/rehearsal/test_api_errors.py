@@ -267,6 +267,17 @@ def test_what_a_service_selects_by_may_be_called_like_anything() -> None:
     asked(test)
 
 
+def test_a_condition_without_a_type_is_in_nobodys_way() -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod())
+        await api.patch(f"{PODS}/a/status", {"status": {"conditions": [{}]}})
+        binding = {"metadata": {"name": "a"}, "target": {"name": "n"}}
+
+        assert (await api.post(f"{PODS}/a/binding", binding))["status"] == "Success"
+
+    asked(test)
+
+
 def test_yaml_becomes_the_json_that_it_means() -> None:
     async def test(api: Api) -> None:
         body = b"metadata: {name: a, annotations: {day: 2026-01-31, 1: one}}"
