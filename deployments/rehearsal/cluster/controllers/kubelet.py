@@ -63,8 +63,8 @@ class Kubelet:
     def hear(self, change: Change) -> None:
         """Begin, wake or end a life."""
         if change.resource == NODES and change.kind is ChangeKind.ADDED:
-            for living in self._living.values():
-                living.life.wake()
+            for waiting in self._living.values():
+                waiting.life.wake()
         if change.resource != PODS or not node_of(change.object):
             return
         pod, uid = change.object, uid_of(change.object)
