@@ -46,11 +46,21 @@ def check(scenario: Scenario | None, faults: Sequence[str]) -> None:
         if faults:
             raise BadInputError("--fault befalls a scenario's objects; give --scenario, too")
         return
+    _check_faults(scenario)
     parse_faults([*scenario.faults, *faults], scenario)
     try:
         parse(scenario.upgrade)
     except BadInputError as error:
         raise BadInputError(f"{scenario.source}: upgrade: {error}") from error
+
+
+def _check_faults(scenario: Scenario) -> None:
+    """Name file and line of a fault that makes no sense."""
+    for fault, where in zip(scenario.faults, scenario.fault_places, strict=True):
+        try:
+            parse_faults([fault], scenario)
+        except WrongInputError as error:
+            raise BadInputError(f"{where}: {str(error).removeprefix('--fault ')}") from error
 
 
 def refuse(why: str, flags: Mapping[str, bool]) -> None:

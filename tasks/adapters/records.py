@@ -28,8 +28,9 @@ _RUN: Final = "istio-canary.io/run"
 _RECORD: Final = "istio-canary.io/record"
 _PLAN_KEY: Final = "plan.json.gz"
 
-# A ConfigMap holds 1 MiB; names and labels need some of it, and a next entry must fit.
-_FULL: Final = 700_000
+# A ConfigMap is read and written whole for each entry: small ones keep long journals cheap.
+_FULL: Final = 100_000
+# It holds 1 MiB, and names and labels need some of that.
 _LARGEST_ENTRY: Final = 900_000
 _LARGEST_PLAN: Final = 1024 * 1024
 _TRIES: Final = 5
@@ -63,6 +64,8 @@ class KubernetesRecords:
         self._collection = core_path(namespace, "configmaps")
         # Threads of one process take turns instead of running into each other's Conflicts.
         self._appending = threading.Lock()
+        # As our last entry left each journal, so that a long one is not read again for the next.
+        self._known: dict[str, Sequence[_Segment]] = {}
 
     def runs(self) -> Sequence[RunRecord]:
         """Return every run's record, oldest first."""
@@ -127,32 +130,47 @@ class KubernetesRecords:
     def _append(self, run: str, text: str) -> None:
         known: int | None = None
         for _ in range(_TRIES):
-            segments = self._segments(self._journals({_RUN: run}))
+            segments = self._as_it_is(run)
             texts = [one for segment in segments for one in segment.entries.values()]
             known = len(texts) if known is None else known
             # The newest may be a repeated call's; what came since, our own last attempt's.
             if text in texts[max(0, known - 1) :]:
                 return
             try:
-                self._add(run, segments, {f"{len(texts) + 1:05d}": text})
+                self._known[run] = self._add(run, segments, {f"{len(texts) + 1:05d}": text})
             except Conflict:
                 continue
             return
         raise TransientError(f"the journal of run {run} was changed by others {_TRIES} times over")
 
-    def _add(self, run: str, segments: Sequence[_Segment], data: Mapping[str, str]) -> None:
+    def _as_it_is(self, run: str) -> Sequence[_Segment]:
+        """Return a journal as we left it, unless it goes on elsewhere; a change is a Conflict."""
+        known = self._known.pop(run, ())
+        if known:
+            following = _segment_name(run, known[-1].number + 1)
+            path = core_path(self._namespace, "configmaps", following)
+            if self._api.get_or_none(path) is None:
+                return known
+        return self._segments(self._journals({_RUN: run}))
+
+    def _add(
+        self, run: str, segments: Sequence[_Segment], data: Mapping[str, str]
+    ) -> Sequence[_Segment]:
+        """Add an entry, and return the journal with it. Raises Conflict."""
         last = segments[-1] if segments else None
         if last is None or _size(last.entries) + _size(data) > _FULL:
-            self._add_segment(run, last.number + 1 if last else 0, data)
-            return
+            return [*segments, self._add_segment(run, last.number + 1 if last else 0, data)]
         patch = {"metadata": {"resourceVersion": last.version}, "data": data}
         path = core_path(self._namespace, "configmaps", last.name)
-        self._api.write("PATCH", path, msgspec.json.encode(patch), content_type=MERGE_PATCH)
+        answer = self._api.write(
+            "PATCH", path, msgspec.json.encode(patch), content_type=MERGE_PATCH
+        )
+        return [*segments[:-1], self._segment(decoded(answer, _config_map, path=path))]
 
-    def _add_segment(self, run: str, number: int, data: Mapping[str, str]) -> None:
+    def _add_segment(self, run: str, number: int, data: Mapping[str, str]) -> _Segment:
         name = _segment_name(run, number)
         try:
-            self._create(name, run=run, record="journal", content={"data": data})
+            made = self._create(name, run=run, record="journal", content={"data": data})
         except AlreadyExists as error:
             path = core_path(self._namespace, "configmaps", name)
             taken = decoded(self._api.get(path), _config_map, path=path)
@@ -162,8 +180,9 @@ class KubernetesRecords:
                 f"ConfigMap {self._namespace}/{name}, where the journal of run {run} would go on, "
                 "is there already and belongs to something else"
             ) from error
+        return self._segment(decoded(made, _config_map, path=self._collection))
 
-    def _create(self, name: str, *, run: str, record: str, content: Mapping[str, object]) -> None:
+    def _create(self, name: str, *, run: str, record: str, content: Mapping[str, object]) -> bytes:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -174,7 +193,7 @@ class KubernetesRecords:
             },
             **content,
         }
-        self._api.write("POST", self._collection, msgspec.json.encode(body))
+        return self._api.write("POST", self._collection, msgspec.json.encode(body))
 
     def _journals(self, labels: Mapping[str, str]) -> list[_ConfigMap]:
         wanted = {_OURS: "istio-canary", _RECORD: "journal", **labels}

@@ -1,3 +1,6 @@
+from deployments.rehearsal.cluster.objects import name_of
+from deployments.rehearsal.cluster.resources import CONFIGMAPS
+from deployments.rehearsal.cluster.store import Change, ChangeKind
 from tests.rehearsal.api import DEPLOYMENTS, MAPS, PODS, Api, asked, config_map, deployment, pod
 
 
@@ -139,5 +142,24 @@ def test_an_eviction_asks_before_it_deletes() -> None:
         assert done["status"] == "Success"
         assert seen == [False]
         assert (await api.get(f"{PODS}/a"))["code"] == 404
+
+    asked(test)
+
+
+def test_deleting_many_minds_nobody_who_was_faster() -> None:
+    async def test(api: Api) -> None:
+        for name in "abc":
+            await api.post(MAPS, config_map(name))
+        store = api.server.store
+
+        def be_faster(change: Change) -> None:
+            if change.kind is ChangeKind.DELETED and name_of(change.object) == "a":
+                store.remove(CONFIGMAPS, "b", "default")
+
+        store.listen(be_faster)
+        deleted = await api.delete(MAPS)
+
+        assert deleted["kind"] == "ConfigMapList"
+        assert not store.list(CONFIGMAPS, "default")
 
     asked(test)

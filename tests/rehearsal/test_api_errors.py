@@ -2,8 +2,10 @@
 
 import pytest
 
+from deployments.rehearsal.cluster.objects import Json
 from tests.rehearsal.api import (
     DEPLOYMENTS,
+    JSON_PATCH,
     MAPS,
     MERGE,
     PODS,
@@ -11,6 +13,7 @@ from tests.rehearsal.api import (
     Api,
     asked,
     config_map,
+    deployment,
     pod,
 )
 
@@ -151,6 +154,136 @@ def test_junk_is_answered_with_a_status(
         )
         assert status["kind"] == "Status"
         assert status["status"] == "Failure"
+
+    asked(test)
+
+
+def _template(**metadata: object) -> Json:
+    made = deployment()
+    made["spec"]["template"]["metadata"] |= metadata
+    return made
+
+
+def _deep(kind: str) -> bytes:
+    return {"json": b'{"data":' + b"[" * 100_000, "yaml": b"[" * 5_000 + b"]" * 5_000}[kind]
+
+
+_BOMB = b"a: &a [x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 8)) for i in range(12)
+)
+_OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "there"}
+_ACCOUNT = [{"manager": "m", "operation": "Update", "fieldsV1": {"f:data": 5}}]
+_SERVICES = "/api/v1/namespaces/default/services"
+_ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_YAML = "application/yaml"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "kind", "code"),
+    [
+        pytest.param("POST", DEPLOYMENTS, _template(labels=5), _JSON, 400, id="labels deep within"),
+        pytest.param("POST", DEPLOYMENTS, deployment(strategy="x"), _JSON, 400, id="a strategy"),
+        pytest.param("POST", DEPLOYMENTS, deployment(paused="x"), _JSON, 400, id="a flag"),
+        pytest.param(
+            "POST", DEPLOYMENTS, deployment(minReadySeconds="1"), _JSON, 400, id="a number"
+        ),
+        pytest.param("POST", PODS, pod(managedFields=_ACCOUNT), _JSON, 400, id="managed fields"),
+        pytest.param(
+            "POST", PODS, pod(ownerReferences=[_OWNER]), _JSON, 422, id="an owner without uid"
+        ),
+        pytest.param(
+            "POST",
+            _SERVICES,
+            {"metadata": {"name": "a"}, "spec": {"type": "NodePort", "ports": [{"name": "x"}]}},
+            _JSON,
+            422,
+            id="a port without a number",
+        ),
+        pytest.param(
+            "PUT",
+            f"{PODS}/there/status",
+            pod("there") | {"status": {"conditions": [1]}},
+            _JSON,
+            400,
+            id="conditions of a status",
+        ),
+        pytest.param("GET", f"{PODS}/there/binding", None, _JSON, 405, id="a binding is not read"),
+        pytest.param("POST", f"{PODS}/there/binding", {"target": 5}, _JSON, 400, id="a binding"),
+        pytest.param(
+            "POST", f"{PODS}/there/eviction", {"deleteOptions": 5}, _JSON, 400, id="an eviction"
+        ),
+        pytest.param("POST", _ACCESS, {"spec": 5}, _JSON, 400, id="a review"),
+        pytest.param(
+            "DELETE",
+            f"{PODS}/there?propagationPolicy=Sideways",
+            None,
+            _JSON,
+            422,
+            id="a propagation in the query",
+        ),
+        pytest.param(
+            "PATCH",
+            f"{PODS}/there",
+            [{"op": "add", "path": "a", "value": 1}],
+            JSON_PATCH,
+            422,
+            id="a pointer that is none",
+        ),
+        pytest.param(
+            "PATCH",
+            f"{PODS}/there",
+            [{"op": "replace", "path": "", "value": 5}],
+            JSON_PATCH,
+            422,
+            id="a patch that leaves no object",
+        ),
+        pytest.param("POST", MAPS, _deep("json"), _JSON, 400, id="too deep"),
+        pytest.param("POST", MAPS, _deep("yaml"), _YAML, 400, id="too deep in YAML"),
+        pytest.param("POST", MAPS, b"a: &a [*a]", _YAML, 400, id="YAML without an end"),
+        pytest.param("POST", MAPS, _BOMB, _YAML, 400, id="YAML that is more than it looks"),
+    ],
+)
+def test_a_wrong_type_is_the_clients_mistake_wherever_it_is(
+    method: str, path: str, body: object, kind: str, code: int
+) -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod("there"))
+        response = await api.ask(method, path, body, kind=kind)
+        status = response.json()
+
+        assert (response.status_code, status["kind"], status["code"]) == (code, "Status", code)
+
+    asked(test)
+
+
+def test_what_a_service_selects_by_may_be_called_like_anything() -> None:
+    async def test(api: Api) -> None:
+        selector = {"ports": "x", "spec": "y", "template": "z"}
+        spec = {"selector": selector, "ports": [{"port": 80}]}
+        made = await api.post(_SERVICES, {"metadata": {"name": "a"}, "spec": spec})
+
+        assert made["spec"]["selector"] == selector
+
+    asked(test)
+
+
+def test_a_condition_without_a_type_is_in_nobodys_way() -> None:
+    async def test(api: Api) -> None:
+        await api.post(PODS, pod())
+        await api.patch(f"{PODS}/a/status", {"status": {"conditions": [{}]}})
+        binding = {"metadata": {"name": "a"}, "target": {"name": "n"}}
+
+        assert (await api.post(f"{PODS}/a/binding", binding))["status"] == "Success"
+
+    asked(test)
+
+
+def test_yaml_becomes_the_json_that_it_means() -> None:
+    async def test(api: Api) -> None:
+        body = b"metadata: {name: a, annotations: {day: 2026-01-31, 1: one}}"
+        response = await api.ask("POST", MAPS, body, kind=_YAML)
+
+        assert response.json()["metadata"]["annotations"] == {"day": "2026-01-31", "1": "one"}
 
     asked(test)
 

@@ -1,8 +1,13 @@
+import base64
+import json
 import time
 
 import pytest
 
+from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.resources import PODS as PODS_RESOURCE
+from deployments.rehearsal.cluster.store import Entry
+from deployments.rehearsal.cluster.web.pages import Moment, Pages
 from tests.rehearsal.api import MAPS, PODS, Api, asked, config_map, pod
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -143,3 +148,60 @@ def test_ten_thousand_pods_are_listed_in_well_under_a_second() -> None:
         assert len(response.content) > 5_000_000
 
     asked(test)
+
+
+def test_namespaces_are_sorted_with_the_slash_that_follows_them() -> None:
+    async def test(api: Api) -> None:
+        for name in ("a", "a-b"):
+            await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+            await api.post(f"/api/v1/namespaces/{name}/configmaps", config_map())
+        found = await api.get("/api/v1/configmaps")
+
+        assert [one["metadata"]["namespace"] for one in found["items"]] == ["a-b", "a"]
+
+    asked(test)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_of_nothing_is_none(limit: str) -> None:
+    async def test(api: Api) -> None:
+        for name in "ab":
+            await api.post(MAPS, config_map(name))
+        found = await api.get(f"{MAPS}?limit={limit}")
+
+        assert len(found["items"]) == 2
+        assert "continue" not in found["metadata"]
+
+    asked(test)
+
+
+def test_a_token_that_leads_out_of_its_list_is_refused() -> None:
+    async def test(api: Api) -> None:
+        for name in "ab":
+            await api.post(MAPS, config_map(name))
+        version = (await api.get(f"{MAPS}?limit=1"))["metadata"]["resourceVersion"]
+        forged = {"moment": 1, "start": -1, "rv": int(version)}
+        token = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode()
+
+        assert (await api.get(f"{MAPS}?continue={token}"))["code"] == 400
+
+    asked(test)
+
+
+def test_the_moments_of_lists_are_forgotten_after_five_minutes_or_for_want_of_room() -> None:
+    now = 0.0
+    pages = Pages(lambda: now)
+    entry = Entry({"apiVersion": "v1", "kind": "ConfigMap"})
+    old = pages.first(Moment([entry] * 3, 1), 1)
+    now = 299.0
+    half_way = pages.next(old.next, 1)
+    now = 301.0
+    with pytest.raises(ApiError, match="too old to display"):
+        pages.next(half_way.next, 1)
+
+    one, other = (pages.first(Moment([entry] * 90_000, version), 500) for version in (2, 3))
+    pages.next(one.next, 500)  # somebody goes on with this one
+    pages.first(Moment([entry] * 90_000, 4), 500)
+    with pytest.raises(ApiError, match="too old to display"):
+        pages.next(other.next, 500)
+    assert pages.next(one.next, 500).remaining == 89_000

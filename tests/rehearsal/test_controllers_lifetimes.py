@@ -1,5 +1,10 @@
 """What goes with what: owners and dependents, namespaces and their contents, quotas."""
 
+import asyncio
+
+from deployments.rehearsal.cluster.controllers.events import Recorder
+from deployments.rehearsal.cluster.controllers.old_events import OldEvents
+from deployments.rehearsal.cluster.controllers.running import Runner
 from deployments.rehearsal.cluster.objects import (
     Json,
     is_terminating,
@@ -12,13 +17,16 @@ from deployments.rehearsal.cluster.objects import (
 from deployments.rehearsal.cluster.resources import (
     CONFIGMAPS,
     DEPLOYMENTS,
+    EVENTS,
     NAMESPACES,
     PODS,
     QUOTAS,
     REPLICASETS,
     SERVICEACCOUNTS,
+    VALIDATING_WEBHOOKS,
 )
-from tests.rehearsal.running_cluster import PLACE, Cluster, pod_spec, run, running
+from deployments.rehearsal.cluster.verbs import Server
+from tests.rehearsal.running_cluster import NEVER, PLACE, Cluster, pod_spec, run, running
 
 
 def test_in_the_background_an_owner_goes_first_and_all_below_it_follows() -> None:
@@ -199,3 +207,59 @@ def test_terminating_pods_count_against_the_quota_and_the_rollout_goes_on_after_
             assert not cluster.condition("ReplicaFailure")
 
     run(story)
+
+
+def test_events_are_forgotten_some_time_after_they_were_last_written() -> None:
+    async def story() -> None:
+        server = Server()
+        runner = Runner(server.store, server.registry, server.clock)
+        runner.add(OldEvents(server, kept=0.4))
+        runner.start()
+        events = Recorder(server, "test")
+        place: Json = {"metadata": {"name": "web", "namespace": "default", "uid": "1"}}
+        await events.normal(PODS, place, "Once", "told once")
+        await events.normal(PODS, place, "Again", "told again")
+        await asyncio.sleep(0.25)
+        await events.normal(PODS, place, "Again", "told again")
+        await asyncio.sleep(0.25)
+        assert [one["reason"] for one in server.store.list(EVENTS)] == ["Again"]
+        await asyncio.sleep(0.3)
+        assert not server.store.list(EVENTS)
+        await runner.stop()
+
+    run(story)
+
+
+def test_a_pod_whose_end_a_webhook_is_against_goes_when_it_no_longer_is() -> None:
+    async def story() -> None:
+        async with running() as cluster:
+            await cluster.make(
+                PODS, {"metadata": {"name": "web"}, "spec": pod_spec(NEVER, grace=20)}
+            )
+            await cluster.delete(PODS, "web")
+            await cluster.make(VALIDATING_WEBHOOKS, _against_deletion(), settled=False)
+            await asyncio.sleep(0.4)  # 40 seconds of pods' time
+            assert is_terminating(cluster.get(PODS, "web"))
+
+            await cluster.delete(VALIDATING_WEBHOOKS, "against")
+            await cluster.until(lambda: not cluster.all(PODS))
+
+    run(story)
+
+
+def _against_deletion() -> Json:
+    rule = {
+        "operations": ["DELETE"],
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": ["pods"],
+    }
+    service = {"name": "nobody", "namespace": PLACE, "path": "/"}
+    webhook = {
+        "name": "against.x.io",
+        "rules": [rule],
+        "clientConfig": {"service": service},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    return {"metadata": {"name": "against"}, "webhooks": [webhook]}

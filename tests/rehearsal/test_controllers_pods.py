@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from deployments.rehearsal.cluster.controllers.fates import CRASH_LOOP, NEVER_READY, NORMAL, Fate
+from deployments.rehearsal.cluster.controllers.nodes import add_nodes
 from deployments.rehearsal.cluster.objects import (
     Json,
     is_terminating,
@@ -340,5 +341,23 @@ def test_a_deleted_pod_s_successor_gets_another_name_and_address() -> None:
             assert name_of(after) != name_of(before)
             assert status_of(after)["podIP"] != status_of(before)["podIP"]
             assert cluster.status(DEPLOYMENTS)["availableReplicas"] == 1
+
+    run(story)
+
+
+def test_a_pod_on_a_node_that_is_not_there_waits_for_it() -> None:
+    async def story() -> None:
+        async with running() as cluster:
+            for name in ("web", "other"):
+                spec = pod_spec() | {"nodeName": "later"}
+                await cluster.make(PODS, {"metadata": {"name": name}, "spec": spec})
+            await asyncio.sleep(0.1)  # ten seconds of pods' time
+            assert [status_of(one)["phase"] for one in cluster.all(PODS)] == ["Pending"] * 2
+
+            await cluster.delete(PODS, "other")
+            await add_nodes(cluster.server, ["later"])
+            await cluster.until(
+                lambda: [status_of(one)["phase"] for one in cluster.all(PODS)] == ["Running"]
+            )
 
     run(story)

@@ -61,6 +61,28 @@ def test_a_scenario_s_upgrade_is_checked_as_any_parameters_file_is(wrong: Path) 
     assert f"{wrong}: upgrade: wavs" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("flood:web", "flood:web: there is no such fault"),
+        ("stuck-rollout:a/b", "stuck-rollout:a/b: odd has no a/b"),
+        ("api-409@soon", "api-409@soon: @SECONDS takes a number"),
+    ],
+)
+def test_a_scenario_s_own_fault_is_refused_by_file_line_and_field(
+    tmp_path: Path, fault: str, complaint: str
+) -> None:
+    path = tmp_path / "odd.yaml"
+    head = "description: x\nistio: {}\nupgrade: {to: 1.29.1}\n"
+    path.write_text(f"{head}faults:\n  - api-409\n  - {fault}\n")
+
+    ended = rehearse("--scenario", str(path), "--yes")
+
+    assert ended.exit_code == 2
+    assert f"{path}, line 6: faults[1]: {complaint}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_file_that_leads_to_another_cluster_is_not_written_over(tmp_path: Path) -> None:
     precious = tmp_path / "config"
     precious.write_text("the way to production")

@@ -8,7 +8,7 @@ from deployments.rehearsal.errors import WrongInputError
 from deployments.rehearsal.scenario import parsing
 from deployments.rehearsal.scenario.generating import generated
 from deployments.rehearsal.scenario.objects import objects_of
-from deployments.rehearsal.scenario.values import Namespace, Scenario
+from deployments.rehearsal.scenario.values import Kind, Namespace, Scenario
 
 
 def parse(generate: str) -> Scenario:
@@ -50,3 +50,13 @@ def test_a_generated_cluster_is_one_of_objects_that_can_be_made() -> None:
 
     assert [one["kind"] for one in found[:2]] == ["Namespace", "Namespace"]
     assert sum(one["spec"].get("replicas", 0) for one in found if "spec" in one) == 9
+
+
+def test_large_workloads_are_such_that_roll_many_pods_at_a_time() -> None:
+    found = generated(namespaces=50, workloads=500, pods=5_000, seed=1)
+    ordered = [
+        one.replicas for space in found for one in space.workloads if one.kind is Kind.STATEFUL_SET
+    ]
+
+    assert ordered
+    assert max(ordered) <= 9

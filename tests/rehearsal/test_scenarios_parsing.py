@@ -141,3 +141,32 @@ def test_a_file_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
     path.write_text(WHOLE)
 
     assert find(str(path)).source == str(path)
+
+
+@pytest.mark.parametrize(
+    ("obj", "complaint"),
+    [
+        pytest.param(
+            "&a {apiVersion: v1, kind: ConfigMap, metadata: {name: one}, data: *a}",
+            "objects[0]: cannot be written as JSON",
+            id="an object without an end",
+        ),
+        pytest.param(
+            "{apiVersion: 1, kind: ConfigMap, metadata: {name: one}}",
+            "objects[0].apiVersion: takes a word, not '1'",
+            id="a version that is a number",
+        ),
+        pytest.param(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: 5}}",
+            "objects[0].metadata.name: takes a word, not '5'",
+            id="a name that is a number",
+        ),
+    ],
+)
+def test_an_object_that_is_none_is_told_by_line_and_field(obj: str, complaint: str) -> None:
+    before = "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, namespace: shop}}"
+
+    with pytest.raises(WrongInputError) as refused:
+        parse(WHOLE.replace(before, obj))
+
+    assert str(refused.value).startswith(f"mine.yaml, line 11: {complaint}")

@@ -168,7 +168,7 @@ def test_a_journal_that_is_always_changed_by_others_may_be_tried_again(
 def test_a_full_config_map_is_followed_by_another(
     server: ApiServer, records: KubernetesRecords
 ) -> None:
-    entries: tuple[Entry, ...] = (started(), *(step(number, "x" * 300_000) for number in range(5)))
+    entries: tuple[Entry, ...] = (started(), *(step(number, "x" * 40_000) for number in range(5)))
     for entry in entries:
         records.append(RUN, entry)
 
@@ -179,6 +179,27 @@ def test_a_full_config_map_is_followed_by_another(
         f"istio-canary-run-{RUN}-2",
     ]
     assert records.runs()[0].entries == entries
+
+
+def test_a_long_journal_is_not_read_again_for_each_entry(
+    server: ApiServer, records: KubernetesRecords
+) -> None:
+    entries: tuple[Entry, ...] = (started(), *(step(number) for number in range(10)))
+    for entry in entries:
+        records.append(RUN, entry)
+
+    assert sum(one.method == "GET" and one.path == CONFIG_MAPS for one in server.requests) == 1
+
+
+def test_an_entry_follows_what_another_process_has_put_elsewhere(server: ApiServer) -> None:
+    with connected(server) as one, connected(server) as other:
+        ours, theirs = (KubernetesRecords(api, namespace="istio-system") for api in (one, other))
+        last = step(2, "x" * 150_000), step(3)
+        entries: tuple[Entry, ...] = (started(), step(1), *last)
+        for records, entry in zip((ours, ours, theirs, ours), entries, strict=True):
+            records.append(RUN, entry)
+
+        assert ours.run(RUN).entries == entries
 
 
 def test_an_entry_that_no_config_map_takes_is_refused(records: KubernetesRecords) -> None:

@@ -41,4 +41,4 @@ def _complete_node_ports(spec: Json, before: Json, addresses: Addresses) -> None
     known = {one["port"]: one.get("nodePort") for one in before.get("ports") or ()}
     for port in ports_of(spec):
         if not port.get("nodePort"):
-            port["nodePort"] = known.get(port["port"]) or addresses.node_port()
+            port["nodePort"] = known.get(port.get("port")) or addresses.node_port()

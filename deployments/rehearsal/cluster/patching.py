@@ -61,8 +61,17 @@ def json_patched(obj: Json, patch: Any) -> Json:
         operations = jsonpatch.JsonPatch(listed(patch))
     except (jsonpatch.InvalidJsonPatch, TypeError) as error:
         raise bad_request(f"the patch is not a JSON patch: {error}") from error
+    except jsonpatch.JsonPointerException as error:
+        raise _rejected() from error
     try:
-        return cast("Json", operations.apply(copied(obj)))
+        found: object = operations.apply(copied(obj))
     except (*_PATCH_ERRORS, TypeError) as error:
-        text = "the server rejected our request due to an error in our request"
-        raise ApiError(422, "Invalid", text, details={}) from error
+        raise _rejected() from error
+    if not isinstance(found, dict):
+        raise _rejected()
+    return cast("Json", found)
+
+
+def _rejected() -> ApiError:
+    text = "the server rejected our request due to an error in our request"
+    return ApiError(422, "Invalid", text, details={})

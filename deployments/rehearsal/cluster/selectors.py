@@ -95,8 +95,9 @@ def selects(selector: Json | None, labels: Mapping[str, str]) -> bool:
 
 def selector_text(selector: Json) -> str:
     """Return a LabelSelector, or a plain map of labels, as text for a query."""
-    plain = selector if not {"matchLabels", "matchExpressions"} & set(selector) else None
-    requirements = requirements_of({"matchLabels": plain} if plain is not None else selector)
+    is_plain = not {"matchLabels", "matchExpressions"} & set(selector)
+    plain = {key: value for key, value in selector.items() if isinstance(value, str)}
+    requirements = requirements_of({"matchLabels": plain} if is_plain else selector)
     return ",".join(_text(one) for one in sorted(requirements or (), key=lambda one: one.key))
 
 

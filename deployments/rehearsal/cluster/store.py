@@ -87,10 +87,10 @@ class History:
             self.forgotten = self._records[-self._limit - 1].change.version
             del self._records[: -self._limit]
 
-    def since(self, version: int) -> list[Record]:
-        """Return what came after a version. The caller asks `forgotten` first."""
+    def since(self, version: int, most: int) -> list[Record]:
+        """Return the first that came after a version. The caller asks `forgotten` first."""
         start = bisect_left(self._records, version + 1, key=lambda record: record.change.version)
-        return self._records[start:]
+        return self._records[start : start + most]
 
 
 class Shelf:
@@ -122,9 +122,13 @@ class Shelf:
         return removed
 
     def entries(self, namespace: str | None) -> Iterator[Entry]:
-        for place in sorted(self._names) if namespace is None else (namespace,):
+        for place in self._places() if namespace is None else (namespace,):
             entries = self._entries.get(place, {})
             yield from (entries[name] for name in self._names.get(place, ()))
+
+    def _places(self) -> list[str]:
+        # The API sorts by namespace/name: what is in "a-b" comes before what is in "a".
+        return sorted(self._names, key=lambda place: f"{place}/")
 
 
 class Store:

@@ -19,6 +19,8 @@ from deployments.rehearsal.cluster.objects import (
     is_terminating,
     labels_of,
     name_of,
+    owners_of,
+    ports_of,
     spec_of,
 )
 from deployments.rehearsal.cluster.registry import Resource
@@ -43,6 +45,7 @@ ChangeCheck = Callable[[Json, Json], Iterator[Cause]]
 _SELECTING: Final = frozenset({DAEMONSETS, DEPLOYMENTS, REPLICASETS, STATEFULSETS})
 _SELECTOR_TEXT: Final = "`selector` does not match template `labels`"
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
+_LAST_PORT: Final = 65535
 _BIGGEST_DATA: Final = 1024 * 1024
 
 
@@ -68,6 +71,7 @@ def check_change(asked: Asked, current: Json, new: Json) -> None:
 
 def _causes(resource: Resource, obj: Json) -> Iterator[Cause]:
     yield from label_causes(obj, "metadata")
+    yield from _owners(obj)
     check = _CHECKS.get(resource)
     if check is not None:
         yield from check(obj)
@@ -82,6 +86,19 @@ def _finalizers(current: Json, new: Json) -> Iterator[Cause]:
             "no new finalizers can be added if the object is being deleted, found new finalizers "
             f"[]string{{{shown}}}",
         )
+
+
+def _owners(obj: Json) -> Iterator[Cause]:
+    for place, owner in enumerate(owners_of(obj)):
+        for field, words in (
+            ("apiVersion", "version must not be empty"),
+            ("kind", "must not be empty"),
+            ("name", "must not be empty"),
+            ("uid", "must not be empty"),
+        ):
+            if not owner.get(field):
+                path = f"metadata.ownerReferences[{place}].{field}"
+                yield Cause.invalid(path, '""', words)
 
 
 def _lease(obj: Json) -> Iterator[Cause]:
@@ -141,6 +158,14 @@ def _service(obj: Json) -> Iterator[Cause]:
     is_headless = spec.get("clusterIP") == "None" or spec.get("type") == "ExternalName"
     if not spec.get("ports") and not is_headless:
         yield Cause.required("spec.ports")
+    for place, port in enumerate(ports_of(spec)):
+        number = port.get("port")
+        if not isinstance(number, int) or not 0 < number <= _LAST_PORT:
+            where, words = (
+                f"spec.ports[{place}].port",
+                f"must be between 1 and {_LAST_PORT}, inclusive",
+            )
+            yield Cause.invalid(where, str(number or 0), words)
 
 
 def _data(obj: Json) -> Iterator[Cause]:

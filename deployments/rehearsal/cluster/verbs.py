@@ -267,7 +267,8 @@ class Server:
 
 def _patched(asked: Asked, view: Json, patch: Any, kind: PatchKind) -> Json:
     found = patched(asked.resource, view, patch, kind)
-    if asked.subresource == "scale":
+    parts = (found.get(name, {}) for name in ("metadata", "spec"))
+    if asked.subresource == "scale" and all(isinstance(part, dict) for part in parts):
         return found
     try:
         return check_shape(asked.resource, found)

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from deployments.rehearsal.cluster.errors import Cause, conflict, invalid
 from deployments.rehearsal.cluster.objects import (
     Json,
+    conditions_of,
     metadata_of,
     name_of,
     now_rfc3339,
@@ -83,9 +84,7 @@ def _bound(resource: Resource, current: Json, body: Json) -> Json:
         "lastProbeTime": None,
         "lastTransitionTime": now_rfc3339(),
     }
-    conditions = [
-        one for one in status_of(current).get("conditions", []) if one["type"] != "PodScheduled"
-    ]
+    conditions = [one for one in conditions_of(current) if one.get("type") != "PodScheduled"]
     return current | {
         "spec": spec_of(current) | {"nodeName": target.get("name", "")},
         "status": status_of(current) | {"conditions": [*conditions, scheduled]},

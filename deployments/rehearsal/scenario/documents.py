@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 import yaml
 
 from deployments.rehearsal.errors import WrongInputError
@@ -24,9 +25,7 @@ class Place:
 
     def wrong(self, what: str) -> WrongInputError:
         """Return the complaint about this value."""
-        line = self.node.start_mark.line + 1
-        where = f"{self.path}: " if self.path else ""
-        return WrongInputError(f"{self.file}, line {line}: {where}{what}")
+        return WrongInputError(f"{self.where}: {what}")
 
     def fields(self) -> dict[str, "Place"]:
         """Return the values of a mapping by their keys."""
@@ -72,6 +71,13 @@ class Place:
             raise self.wrong(f"takes a word, not {self._shown()}")
         return str(cast("yaml.ScalarNode", self.node).value)
 
+    def word(self) -> str:
+        """Return a text, which is no number even if it looks like one."""
+        found = self.value()
+        if not isinstance(found, str) or not found:
+            raise self.wrong(f"takes a word, not {self._shown()}")
+        return found
+
     def flag(self) -> bool:
         found = self.value()
         if not isinstance(found, bool):
@@ -102,8 +108,18 @@ class Place:
         return str(self.node.value)
 
     def mapping(self) -> dict[str, Any]:
+        """Return a mapping as JSON has it."""
         self.fields()
-        return cast("dict[str, Any]", self.value())
+        try:
+            return msgspec.json.decode(msgspec.json.encode(self.value()), type=dict[str, Any])
+        except (RecursionError, TypeError, ValueError) as error:
+            raise self.wrong(f"cannot be written as JSON: {_line(error)}") from error
+
+    @property
+    def where(self) -> str:
+        """The file, the line and the path."""
+        line = f"{self.file}, line {self.node.start_mark.line + 1}"
+        return f"{line}: {self.path}" if self.path else line
 
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):

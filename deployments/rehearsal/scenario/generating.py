@@ -8,6 +8,7 @@ from deployments.rehearsal.scenario.values import Kind, Namespace, Workload
 _ENABLED: Final = {"istio-injection": "enabled"}
 # In a hundred workloads of a cluster.
 _KINDS: Final = (Kind.DEPLOYMENT,) * 88 + (Kind.STATEFUL_SET,) * 12
+_MOST_IN_ORDER: Final = 9  # pods of a StatefulSet: they go one after the other, and nobody has many
 
 
 def generated(*, namespaces: int, workloads: int, pods: int, seed: int) -> list[Namespace]:
@@ -17,12 +18,16 @@ def generated(*, namespaces: int, workloads: int, pods: int, seed: int) -> list[
     counts = _shares(dice, workloads, namespaces)
     found: list[Namespace] = []
     for number, count in enumerate(counts, 1):
-        own = [
-            Workload(kind=dice.choice(_KINDS), name=f"app-{index}", replicas=sizes.pop())
-            for index in range(1, count + 1)
-        ]
+        own = [_workload(dice, f"app-{index}", sizes.pop()) for index in range(1, count + 1)]
         found.append(Namespace(name=f"team-{number:04}", labels=_ENABLED, workloads=tuple(own)))
     return found
+
+
+def _workload(dice: random.Random, name: str, replicas: int) -> Workload:
+    kind = dice.choice(_KINDS)
+    if replicas > _MOST_IN_ORDER:
+        kind = Kind.DEPLOYMENT
+    return Workload(kind=kind, name=name, replicas=replicas)
 
 
 def _shares(dice: random.Random, total: int, parts: int) -> list[int]:

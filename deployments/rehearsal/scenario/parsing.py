@@ -48,6 +48,7 @@ def parse(text: str, *, file: str, source: Path) -> Scenario:
         namespaces=_namespaces(found),
         objects=tuple(_object(one) for one in _listed(found.get("objects"))),
         faults=tuple(one.text() for one in _listed(found.get("faults"))),
+        fault_places=tuple(one.where for one in _listed(found.get("faults"))),
         upgrade=_upgrade(found["upgrade"]),
         exit_code=found["exit_code"].integer(0, 6) if "exit_code" in found else 0,
         seed=seed,
@@ -128,8 +129,13 @@ def _object(place: Place) -> Json:
     for required in ("apiVersion", "kind", "metadata"):
         if required not in found:
             raise place.wrong(f"{required} is missing: objects are written as for kubectl apply")
-    if "name" not in found["metadata"].fields():
+    for word in ("apiVersion", "kind"):
+        found[word].word()
+    if "name" not in (metadata := found["metadata"].fields()):
         raise found["metadata"].wrong("name is missing")
+    for word in ("name", "namespace"):
+        if word in metadata:
+            metadata[word].word()
     return place.mapping()
 
 

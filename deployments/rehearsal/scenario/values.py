@@ -66,6 +66,7 @@ class Scenario:
     namespaces: Sequence[Namespace] = ()
     objects: Sequence[Json] = ()
     faults: Sequence[str] = ()
+    fault_places: Sequence[str] = ()  # of each: where in the file it is written
     upgrade: Json = field(default_factory=dict[str, Any])  # the product's own parameters
     exit_code: int = 0  # how the upgrade is meant to end
     seed: int = 0

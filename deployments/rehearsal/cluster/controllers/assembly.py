@@ -15,6 +15,7 @@ from deployments.rehearsal.cluster.controllers.garbage import Garbage
 from deployments.rehearsal.cluster.controllers.jobs import Jobs
 from deployments.rehearsal.cluster.controllers.kubelet import Addresses, Kubelet
 from deployments.rehearsal.cluster.controllers.namespaces import Namespaces
+from deployments.rehearsal.cluster.controllers.old_events import OldEvents
 from deployments.rehearsal.cluster.controllers.pdbs import DisruptionBudgets
 from deployments.rehearsal.cluster.controllers.pod_lives import Host
 from deployments.rehearsal.cluster.controllers.pods import Readiness
@@ -79,6 +80,7 @@ class Controllers:
             NamespaceFurniture(server, ca=ca),
             Quotas(server),
             CustomObjects(server),
+            OldEvents(server),
         )
         for controller in controllers:
             self._runner.add(around(controller))

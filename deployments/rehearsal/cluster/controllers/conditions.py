@@ -24,11 +24,11 @@ def without_update_time(one: Json) -> Json:
 
 
 def find(conditions: Iterable[Json], kind: str) -> Json | None:
-    return next((one for one in conditions if one["type"] == kind), None)
+    return next((one for one in conditions if one.get("type") == kind), None)
 
 
 def without(conditions: Iterable[Json], kind: str) -> list[Json]:
-    return [one for one in conditions if one["type"] != kind]
+    return [one for one in conditions if one.get("type") != kind]
 
 
 def replaced(conditions: list[Json], new: Json) -> list[Json]:

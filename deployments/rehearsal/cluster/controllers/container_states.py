@@ -146,7 +146,7 @@ def _conditions(
     if (scheduled := condition_of(pod, "PodScheduled")) is not None:
         found.append(scheduled)
     ours = {one["type"] for one in found}
-    others = [one for one in conditions_of(pod) if one["type"] not in ours]
+    others = [one for one in conditions_of(pod) if one.get("type") not in ours]
     return [*(_dated(pod, one, now) for one in found), *others]
 
 

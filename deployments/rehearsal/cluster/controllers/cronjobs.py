@@ -21,6 +21,7 @@ from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.reading import part
 from deployments.rehearsal.cluster.controllers.running import Interests
 from deployments.rehearsal.cluster.controllers.schedules import Schedule
+from deployments.rehearsal.cluster.controllers.writing import end, write_status
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -91,7 +92,7 @@ class CronJobs:
             return
         if policy == "Replace":
             for one in active:
-                await self._delete(one)
+                await end(self._server, JOBS, one, propagation="Background")
         job = _job(cron_job, due)
         try:
             made = await self._server.create(JOBS, job, namespace=namespace_of(cron_job))
@@ -111,16 +112,7 @@ class CronJobs:
         ):
             ended = [one for one in jobs if is_true(one, kind) and not is_terminating(one)]
             for one in sorted(ended, key=name_of)[: max(0, len(ended) - limit)]:
-                await self._delete(one)
-
-    async def _delete(self, job: Json) -> None:
-        try:
-            await self._server.delete(
-                JOBS, name_of(job), namespace=namespace_of(job), propagation="Background"
-            )
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
+                await end(self._server, JOBS, one, propagation="Background")
 
     async def _write_status(self, key: Key, due: float | None) -> None:
         cron_job = self._server.store.get(CRONJOBS, key.name, key.namespace)
@@ -135,9 +127,7 @@ class CronJobs:
         ended = [status_of(one).get("completionTime") for one in jobs if is_true(one, "Complete")]
         if last := max(filter(None, ended), default=None):
             status["lastSuccessfulTime"] = last
-        if status != status_of(cron_job):
-            body = cron_job | {"status": status}
-            await self._server.update(CRONJOBS, body, namespace=key.namespace, subresource="status")
+        await write_status(self._server, CRONJOBS, cron_job, status)
 
 
 def _is_over(job: Json) -> bool:

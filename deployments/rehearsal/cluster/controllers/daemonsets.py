@@ -34,6 +34,7 @@ from deployments.rehearsal.cluster.controllers.reading import part
 from deployments.rehearsal.cluster.controllers.revisions import HASH_LABEL, History
 from deployments.rehearsal.cluster.controllers.running import Interests
 from deployments.rehearsal.cluster.controllers.scheduling import bound_node, bound_to, fits
+from deployments.rehearsal.cluster.controllers.writing import end, write_status
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -44,8 +45,6 @@ from deployments.rehearsal.cluster.objects import (
     name_of,
     namespace_of,
     spec_of,
-    status_of,
-    uid_of,
 )
 from deployments.rehearsal.cluster.resources import DAEMONSETS, NODES, PODS
 from deployments.rehearsal.cluster.store import Change, ChangeKind
@@ -174,24 +173,15 @@ class DaemonSets:
         await self._events.normal(DAEMONSETS, daemon_set, "SuccessfulCreate", text)
 
     async def _delete(self, daemon_set: Json, pod: Json) -> None:
-        namespace = namespace_of(pod)
-        try:
-            await self._server.delete(PODS, name_of(pod), namespace=namespace, uid=uid_of(pod))
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-        text = f"Deleted pod: {name_of(pod)}"
-        await self._events.normal(DAEMONSETS, daemon_set, "SuccessfulDelete", text)
+        if await end(self._server, PODS, pod):
+            text = f"Deleted pod: {name_of(pod)}"
+            await self._events.normal(DAEMONSETS, daemon_set, "SuccessfulDelete", text)
 
     async def _write_status(self, key: Key, hashed: str) -> None:
         daemon_set = self._server.store.get(DAEMONSETS, key.name, key.namespace)
-        if daemon_set is None:
-            return
-        status = self._status(daemon_set, hashed)
-        if status != status_of(daemon_set):
-            body = daemon_set | {"status": status}
-            namespace = key.namespace
-            await self._server.update(DAEMONSETS, body, namespace=namespace, subresource="status")
+        if daemon_set is not None:
+            status = self._status(daemon_set, hashed)
+            await write_status(self._server, DAEMONSETS, daemon_set, status)
 
     def _status(self, daemon_set: Json, hashed: str) -> Json:
         found = self._by_node(daemon_set)

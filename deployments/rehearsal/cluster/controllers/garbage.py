@@ -11,7 +11,7 @@ from typing import Final
 
 from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.running import EVERY, Interests
-from deployments.rehearsal.cluster.errors import ApiError
+from deployments.rehearsal.cluster.controllers.writing import end
 from deployments.rehearsal.cluster.objects import (
     Json,
     finalizers_of,
@@ -97,7 +97,7 @@ class Garbage:
         if len(gone) < len(owners_of(obj)):
             await self._disown(resource, obj, gone)
         elif not is_terminating(obj):
-            await self._delete(resource, obj, "Background")
+            await end(self._server, resource, obj, propagation="Background")
 
     async def _empty(self, owner: Json) -> None:
         """Delete the dependents of an owner in foreground, and let it go after the last of them."""
@@ -107,7 +107,7 @@ class Garbage:
             if any(one["uid"] in self._places for one in others):
                 await self._disown(resource, obj, {uid_of(owner)})
             elif not is_terminating(obj):
-                await self._delete(resource, obj, "Foreground")
+                await end(self._server, resource, obj, propagation="Foreground")
         left = self._server.store.owned_by(uid_of(owner))
         if not any(_blocks(obj, owner) for _, obj in left):
             await self._finish(owner, FOREGROUND)
@@ -125,19 +125,6 @@ class Garbage:
         left = [one for one in owners_of(obj) if one["uid"] not in uids]
         body = obj | {"metadata": metadata_of(obj) | {"ownerReferences": left}}
         await self._server.update(resource, body, namespace=namespace_of(obj))
-
-    async def _delete(self, resource: Resource, obj: Json, propagation: str) -> None:
-        try:
-            await self._server.delete(
-                resource,
-                name_of(obj),
-                namespace=namespace_of(obj),
-                propagation=propagation,
-                uid=uid_of(obj),
-            )
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
 
 
 def _key(uid: str) -> Key:

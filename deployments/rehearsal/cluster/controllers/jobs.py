@@ -26,6 +26,7 @@ from deployments.rehearsal.cluster.controllers.pods import (
 )
 from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.running import Interests
+from deployments.rehearsal.cluster.controllers.writing import end, write_status
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -75,15 +76,15 @@ class Jobs:
         if job is None or is_terminating(job) or _is_over(job):
             return None
         pods = self._pods(job)
-        end = _end(job, pods)
-        pause = self._pause(job, pods.failed) if end is None else 0.0
+        ending = _ending(job, pods)
+        pause = self._pause(job, pods.failed) if ending is None else 0.0
         failure: ApiError | None = None
         try:
             if pause <= 0:
-                await self._step(job, pods, is_ending=end is not None)
+                await self._step(job, pods, is_ending=ending is not None)
         except ApiError as error:
             failure = error
-        await self._write_status(key, end)
+        await self._write_status(key, ending)
         if failure is not None:
             raise failure
         return pause if pause > 0 else None
@@ -115,7 +116,7 @@ class Jobs:
         if missing > 0 and not pods.terminating:
             await in_growing_batches([lambda: self._create(job)] * missing)
         elif missing < 0:
-            await all_of([self._delete(pod) for pod in pods.active[wanted:]])
+            await all_of([end(self._server, PODS, pod) for pod in pods.active[wanted:]])
 
     async def _create(self, job: Json) -> None:
         template = spec_of(job)["template"]
@@ -132,24 +133,14 @@ class Jobs:
             raise
         await self._events.normal(JOBS, job, "SuccessfulCreate", f"Created pod: {name_of(made)}")
 
-    async def _delete(self, pod: Json) -> None:
-        namespace = namespace_of(pod)
-        try:
-            await self._server.delete(PODS, name_of(pod), namespace=namespace, uid=uid_of(pod))
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-
-    async def _write_status(self, key: Key, end: Json | None) -> None:
+    async def _write_status(self, key: Key, ending: Json | None) -> None:
         job = self._server.store.get(JOBS, key.name, key.namespace)
         if job is None:
             return
-        status = _status(job, self._pods(job), end)
-        if status != status_of(job):
-            body = job | {"status": status}
-            await self._server.update(JOBS, body, namespace=key.namespace, subresource="status")
-            if end is not None and end["type"] == "Complete":
-                await self._events.normal(JOBS, job, "Completed", "Job completed")
+        status = _status(job, self._pods(job), ending)
+        is_news = await write_status(self._server, JOBS, job, status)
+        if is_news and ending is not None and ending["type"] == "Complete":
+            await self._events.normal(JOBS, job, "Completed", "Job completed")
 
 
 def _labels(job: Json) -> dict[str, str]:
@@ -171,7 +162,7 @@ def _wanted(job: Json, pods: _Pods) -> int:
     return min(parallel, int(completions) - pods.succeeded)
 
 
-def _end(job: Json, pods: _Pods) -> Json | None:
+def _ending(job: Json, pods: _Pods) -> Json | None:
     """Return the condition with which a Job ends, if it does."""
     completions = spec_of(job).get("completions")
     is_enough = pods.succeeded >= (int(completions) if completions is not None else 1)
@@ -191,7 +182,7 @@ def _is_over(job: Json) -> bool:
     )
 
 
-def _status(job: Json, pods: _Pods, end: Json | None) -> Json:
+def _status(job: Json, pods: _Pods, ending: Json | None) -> Json:
     before = status_of(job)
     status: Json = {
         "startTime": before.get("startTime", now_rfc3339()),
@@ -201,20 +192,20 @@ def _status(job: Json, pods: _Pods, end: Json | None) -> Json:
         "succeeded": pods.succeeded,
         "failed": pods.failed,
         "uncountedTerminatedPods": {},
-        "conditions": _conditions(job, end),
+        "conditions": _conditions(job, ending),
     }
-    if end is not None and end["type"] == "Complete":
+    if ending is not None and ending["type"] == "Complete":
         status["completionTime"] = now_rfc3339()
     if spec_of(job).get("suspend"):
         del status["startTime"]
     return without_zeros(status, "active", "succeeded", "failed", "conditions")
 
 
-def _conditions(job: Json, end: Json | None) -> list[Json]:
+def _conditions(job: Json, ending: Json | None) -> list[Json]:
     conditions = conditions_of(job)
-    if end is None or find(conditions, end["type"]) is not None:
+    if ending is None or find(conditions, ending["type"]) is not None:
         return conditions
-    ended = {name: value for name, value in end.items() if name != "lastUpdateTime"}
+    ended = {name: value for name, value in ending.items() if name != "lastUpdateTime"}
     ended["lastProbeTime"] = ended["lastTransitionTime"]
-    first = "SuccessCriteriaMet" if end["type"] == "Complete" else "FailureTarget"
+    first = "SuccessCriteriaMet" if ending["type"] == "Complete" else "FailureTarget"
     return [*conditions, ended | {"type": first}, ended]

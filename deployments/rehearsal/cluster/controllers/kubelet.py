@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from deployments.rehearsal.cluster.controllers.container_states import Address
@@ -16,6 +18,7 @@ from deployments.rehearsal.cluster.store import Change, ChangeKind, Store
 _FIRST_POD: Final = int(ipaddress.ip_address("10.244.0.2"))
 _LOOKS: Final = 0.25  # seconds between two looks at what programs say of their readiness
 _SHORTEST_PAUSE: Final = 0.05  # on the clock on the wall
+_AT_A_LOOK: Final = 500  # of the programs that were ready: they are asked in turn
 
 logger: Final = logging.getLogger(__name__)
 
@@ -54,10 +57,14 @@ class Kubelet:
         self._host = host
         self._failures = failures
         self._living: dict[str, _Living] = {}
+        self._round: Iterator[Life] = iter(())
         self._polling: asyncio.Task[None] | None = None
 
     def hear(self, change: Change) -> None:
         """Begin, wake or end a life."""
+        if change.resource == NODES and change.kind is ChangeKind.ADDED:
+            for waiting in self._living.values():
+                waiting.life.wake()
         if change.resource != PODS or not node_of(change.object):
             return
         pod, uid = change.object, uid_of(change.object)
@@ -99,6 +106,13 @@ class Kubelet:
         """Wake the lives whose program has become ready, or is not ready any more."""
         while True:
             await asyncio.sleep(max(self._host.clock.scaled(_LOOKS), _SHORTEST_PAUSE))
-            for living in self._living.values():
-                if living.life.is_unsettled:
-                    living.life.wake()
+            for life in (*self._host.unready, *self._some()):
+                if life.is_unsettled:
+                    life.wake()
+
+    def _some(self) -> list[Life]:
+        """Return the next of a round through all lives. Some may have ended since it began."""
+        some = list(islice(self._round, _AT_A_LOOK))
+        if len(some) < _AT_A_LOOK:
+            self._round = iter([living.life for living in self._living.values()])
+        return some

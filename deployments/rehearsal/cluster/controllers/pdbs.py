@@ -15,6 +15,7 @@ from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready
 from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.running import Interests
 from deployments.rehearsal.cluster.controllers.selecting import ByLabel, Selectors
+from deployments.rehearsal.cluster.controllers.writing import write_status
 from deployments.rehearsal.cluster.objects import (
     Json,
     conditions_of,
@@ -57,9 +58,7 @@ class DisruptionBudgets:
         pods = [pod for pod in chosen if not is_over(pod)]
         evicted = self._still_evicted(budget, pods)
         status = self._status(budget, pods, evicted)
-        if status != status_of(budget):
-            body = budget | {"status": status}
-            await self._server.update(PDBS, body, namespace=key.namespace, subresource="status")
+        await write_status(self._server, PDBS, budget, status)
         return _CONFIRMED_WITHIN if evicted else None
 
     def _still_evicted(self, budget: Json, pods: Iterable[Json]) -> dict[str, str]:

@@ -8,8 +8,7 @@ status; asked to end, it lets the containers end and removes the pod.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from deployments.rehearsal.cluster.clock import Clock
@@ -18,7 +17,7 @@ from deployments.rehearsal.cluster.controllers.container_lives import Containers
 from deployments.rehearsal.cluster.controllers.container_states import Address, status
 from deployments.rehearsal.cluster.controllers.events import Recorder
 from deployments.rehearsal.cluster.controllers.fates import Fates
-from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready, phase_of
+from deployments.rehearsal.cluster.controllers.pods import is_over, is_ready, node_of, phase_of
 from deployments.rehearsal.cluster.controllers.queueing import Activity
 from deployments.rehearsal.cluster.controllers.termination import seconds_to_end
 from deployments.rehearsal.cluster.controllers.turns import Turns
@@ -34,7 +33,7 @@ from deployments.rehearsal.cluster.objects import (
     uid_of,
 )
 from deployments.rehearsal.cluster.programs import Program, Programs
-from deployments.rehearsal.cluster.resources import PODS
+from deployments.rehearsal.cluster.resources import NODES, PODS
 from deployments.rehearsal.cluster.verbs import Server
 
 _NEXT_TRY: Final = 1.0
@@ -54,6 +53,8 @@ class Host:
     missing_images: Sequence[str]
     events: Recorder
     address: Callable[[Json], Address]
+    # Lives whose program was not ready when it was asked last: few of many, and asked often.
+    unready: set["Life"] = field(default_factory=set["Life"])
 
 
 class GoneError(Exception):
@@ -93,6 +94,7 @@ class Life:
     async def live(self) -> None:
         """Start the containers, and let them run until they have ended for good, or must."""
         try:
+            await self._have_node()
             self._begin(self._pod())
             while not is_terminating(self._pod()):
                 if is_over(await self._tell()):
@@ -105,6 +107,16 @@ class Life:
         finally:
             self._end_busy()
             self._stop_program()
+
+    async def _have_node(self) -> None:
+        """Wait for the node: whoever names one may name one that is not there."""
+        while not self._has_node(pod := self._pod()) and not is_terminating(pod):
+            self._end_busy()
+            await self._agenda.next()
+        self._begin_busy()
+
+    def _has_node(self, pod: Json) -> bool:
+        return self._host.server.store.get(NODES, node_of(pod)) is not None
 
     def _begin(self, pod: Json) -> None:
         if phase_of(pod) == "Running":
@@ -128,10 +140,22 @@ class Life:
             await self._agenda.pass_time(left)
         await self._host.turns.take()
         self._stop_program()
-        with suppress(ApiError):  # gone meanwhile
-            await self._host.server.delete(
-                PODS, self._name, namespace=self._namespace, grace_seconds=0, uid=self._uid
-            )
+        await self._remove()
+
+    async def _remove(self) -> None:
+        """Remove the pod, again and again if a webhook is against it."""
+        while True:
+            self._pod()
+            try:
+                await self._host.server.delete(
+                    PODS, self._name, namespace=self._namespace, grace_seconds=0, uid=self._uid
+                )
+            except ApiError as error:
+                if error.reason == "NotFound":
+                    raise GoneError from error
+                await self._host.clock.sleep(_NEXT_TRY)
+            else:
+                return
 
     async def _tell(self) -> Json:
         """Write the status, and start the program of a pod that runs. Returns the pod."""
@@ -148,7 +172,7 @@ class Life:
         return pod
 
     async def _write(self) -> Json:
-        self._was_ready = self._program is None or self._program.is_ready
+        self._ask_program()
         self._containers.see_readiness(program_is_ready=self._was_ready)
         while True:
             pod = self._pod()
@@ -180,9 +204,17 @@ class Life:
             raise GoneError
         return pod
 
+    def _ask_program(self) -> None:
+        self._was_ready = self._program is None or self._program.is_ready
+        if self._was_ready:
+            self._host.unready.discard(self)
+        else:
+            self._host.unready.add(self)
+
     def _stop_program(self) -> None:
         if self._program is not None:
             self._program = None
+            self._host.unready.discard(self)
             self._host.programs.stop({"metadata": {"uid": self._uid}})
 
     def _know(self) -> None:

@@ -7,7 +7,8 @@ from deployments.rehearsal.cluster.controllers.pods import is_over
 from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.reading import pairs
 from deployments.rehearsal.cluster.controllers.running import EVERY, Interests
-from deployments.rehearsal.cluster.objects import namespace_of, spec_of, status_of
+from deployments.rehearsal.cluster.controllers.writing import write_status
+from deployments.rehearsal.cluster.objects import namespace_of, spec_of
 from deployments.rehearsal.cluster.resources import PODS, QUOTAS
 from deployments.rehearsal.cluster.store import Change, ChangeKind
 from deployments.rehearsal.cluster.verbs import Server
@@ -44,9 +45,7 @@ class Quotas:
         hard = pairs(spec_of(quota), "hard")
         used = {name: str(self._used(name, key.namespace)) for name in hard}
         status = {"hard": hard, "used": used}
-        if status != status_of(quota):
-            body = quota | {"status": status}
-            await self._server.update(QUOTAS, body, namespace=key.namespace, subresource="status")
+        await write_status(self._server, QUOTAS, quota, status)
         return None
 
     def _used(self, name: str, namespace: str) -> int:

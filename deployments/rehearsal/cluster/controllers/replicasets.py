@@ -34,6 +34,7 @@ from deployments.rehearsal.cluster.controllers.pods import (
 from deployments.rehearsal.cluster.controllers.queueing import Key
 from deployments.rehearsal.cluster.controllers.running import Interests
 from deployments.rehearsal.cluster.controllers.selecting import ByLabel, Selectors, matches
+from deployments.rehearsal.cluster.controllers.writing import end, write_status
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -47,7 +48,6 @@ from deployments.rehearsal.cluster.objects import (
     namespace_of,
     owners_of,
     spec_of,
-    status_of,
     uid_of,
 )
 from deployments.rehearsal.cluster.resources import PODS, REPLICASETS
@@ -93,7 +93,8 @@ class ReplicaSets:
         if now is None:
             return None
         pods = [pod for pod in kept_by(self._server.store, now, PODS) if is_active(pod)]
-        await self._write_status(now, pods, failure)
+        status = self._status(now, pods, failure)
+        await write_status(self._server, REPLICASETS, now, status)
         if failure is not None:
             raise failure
         return self._readiness.next_look(pods, number(spec_of(now), "minReadySeconds"))
@@ -155,17 +156,15 @@ class ReplicaSets:
         await all_of([self._delete_pod(replica_set, pod) for pod in ranked[: min(count, _BURST)]])
 
     async def _delete_pod(self, replica_set: Json, pod: Json) -> None:
-        namespace = namespace_of(pod)
         try:
-            await self._server.delete(PODS, name_of(pod), namespace=namespace, uid=uid_of(pod))
+            is_news = await end(self._server, PODS, pod)
         except ApiError as error:
-            if error.reason == "NotFound":
-                return
             text = f"Error deleting: {error.message}"
             await self._events.warning(REPLICASETS, replica_set, "FailedDelete", text)
             raise
-        text = f"Deleted pod: {name_of(pod)}"
-        await self._events.normal(REPLICASETS, replica_set, "SuccessfulDelete", text)
+        if is_news:
+            text = f"Deleted pod: {name_of(pod)}"
+            await self._events.normal(REPLICASETS, replica_set, "SuccessfulDelete", text)
 
     def _related(self, replica_set: Json) -> dict[str, int]:
         """Count, by node, the ready pods of all ReplicaSets that the same owner keeps."""
@@ -180,15 +179,6 @@ class ReplicaSets:
                 if is_active(pod) and is_ready(pod):
                     counted[node_of(pod)] = counted.get(node_of(pod), 0) + 1
         return counted
-
-    async def _write_status(
-        self, replica_set: Json, pods: Sequence[Json], failure: ApiError | None
-    ) -> None:
-        status = self._status(replica_set, pods, failure)
-        if status != status_of(replica_set):
-            body = replica_set | {"status": status}
-            namespace = namespace_of(replica_set)
-            await self._server.update(REPLICASETS, body, namespace=namespace, subresource="status")
 
     def _status(self, replica_set: Json, pods: Sequence[Json], failure: ApiError | None) -> Json:
         spec = spec_of(replica_set)

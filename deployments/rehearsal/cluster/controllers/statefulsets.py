@@ -26,6 +26,7 @@ from deployments.rehearsal.cluster.controllers.statefulset_pods import (
     revision_for,
     revision_name_of,
 )
+from deployments.rehearsal.cluster.controllers.writing import end, write_status
 from deployments.rehearsal.cluster.errors import ApiError
 from deployments.rehearsal.cluster.objects import (
     Json,
@@ -35,7 +36,6 @@ from deployments.rehearsal.cluster.objects import (
     namespace_of,
     spec_of,
     status_of,
-    uid_of,
 )
 from deployments.rehearsal.cluster.resources import PODS, STATEFULSETS
 from deployments.rehearsal.cluster.verbs import Server
@@ -171,26 +171,16 @@ class StatefulSets:
         await self._events.normal(STATEFULSETS, stateful_set, "SuccessfulCreate", text)
 
     async def _delete(self, stateful_set: Json, pod: Json) -> None:
-        try:
-            await self._server.delete(
-                PODS, name_of(pod), namespace=namespace_of(pod), uid=uid_of(pod)
-            )
-        except ApiError as error:
-            if error.reason != "NotFound":
-                raise
-        text = f"delete Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)} successful"
-        await self._events.normal(STATEFULSETS, stateful_set, "SuccessfulDelete", text)
+        if await end(self._server, PODS, pod):
+            said = f"Pod {name_of(pod)} in StatefulSet {name_of(stateful_set)}"
+            text = f"delete {said} successful"
+            await self._events.normal(STATEFULSETS, stateful_set, "SuccessfulDelete", text)
 
     async def _write_status(self, key: Key, versions: _Versions) -> None:
         stateful_set = self._server.store.get(STATEFULSETS, key.name, key.namespace)
-        if stateful_set is None:
-            return
-        status = self._status(stateful_set, self._pods(stateful_set), versions)
-        if status != status_of(stateful_set):
-            body = stateful_set | {"status": status}
-            await self._server.update(
-                STATEFULSETS, body, namespace=key.namespace, subresource="status"
-            )
+        if stateful_set is not None:
+            status = self._status(stateful_set, self._pods(stateful_set), versions)
+            await write_status(self._server, STATEFULSETS, stateful_set, status)
 
     def _status(self, stateful_set: Json, pods: Sequence[Json], versions: _Versions) -> Json:
         staying = [revision_name_of(pod) for pod in pods if not is_terminating(pod)]

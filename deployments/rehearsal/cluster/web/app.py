@@ -74,8 +74,9 @@ _ON_ONE: Final[Mapping[str, Handler]] = {
     "patch": patch,
     "update": update,
 }
+_BINDING: Final = "binding"  # a view that is only written, by creating it
 _ON_PARTS: Final[Mapping[tuple[str, str], Handler]] = {
-    ("create", "binding"): bind,
+    ("create", _BINDING): bind,
     ("create", "eviction"): evict,
     ("get", "log"): log,
     ("get", "proxy"): proxy,
@@ -211,7 +212,7 @@ def _handler(verb: str, ask: Ask) -> Handler:
     if not place.name:
         is_refused = verb == "deletecollection" and not ask.resource.is_deleted_together
         found = None if is_refused else _ON_MANY.get(verb)
-    elif place.subresource in VIEWS and (verb, place.subresource) not in _ON_PARTS:
+    elif place.subresource in VIEWS and place.subresource != _BINDING:
         found = _ON_ONE.get(verb)
     else:
         found = _ON_PARTS.get((verb, place.subresource))

@@ -12,6 +12,7 @@ from deployments.rehearsal.cluster.callers import Caller
 from deployments.rehearsal.cluster.errors import Cause, bad_request, invalid_options, too_large
 from deployments.rehearsal.cluster.objects import Json
 from deployments.rehearsal.cluster.registry import Resource
+from deployments.rehearsal.cluster.shapes import check_shape
 from deployments.rehearsal.cluster.verbs import Server
 from deployments.rehearsal.cluster.web.bells import Bells
 from deployments.rehearsal.cluster.web.negotiation import Form, decoded, form_of
@@ -124,14 +125,18 @@ class Ask:
         return b"".join(chunks)
 
     async def object(self, *, default: Json | None = None) -> Json:
-        """Return the body as an object, the default if it is empty. Raises ApiError (400)."""
+        """
+        Return the body as an object, the default if it is empty.
+
+        Raises ApiError (400), also if something known in it has the wrong type.
+        """
         content = await self.content()
         if not content and default is not None:
             return default
         found = self._decoded(content)
         if not isinstance(found, dict):
             raise bad_request("couldn't get version/kind; json parse error: not an object")
-        return cast("Json", found)
+        return check_shape(self.resource, cast("Json", found))
 
 
 def _dry_run_cause(values: list[str]) -> Cause:

@@ -103,7 +103,9 @@ def _template(obj: Json) -> Json:
 _CONTAINERS: Final = (
     Column(
         "Containers",
-        lambda obj, _: ",".join(c["name"] for c in objects_in(_template(obj), "containers")),
+        lambda obj, _: ",".join(
+            str(c.get("name", "")) for c in objects_in(_template(obj), "containers")
+        ),
         priority=1,
     ),
     Column(
@@ -310,7 +312,10 @@ COLUMNS: Final[Mapping[Resource, Sequence[Column]]] = {
         NAME,
         Column(
             "Reference",
-            lambda obj, _: "{kind}/{name}".format(**object_in(spec_of(obj), "scaleTargetRef")),
+            lambda obj, _: "/".join(
+                str(object_in(spec_of(obj), "scaleTargetRef").get(part, ""))
+                for part in ("kind", "name")
+            ),
         ),
         Column("Targets", lambda _obj, _: "<unknown>"),
         Column("MinPods", at("spec", "minReplicas", default="<unset>")),

@@ -5,7 +5,6 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from deployments.rehearsal.cluster.errors import (
     bad_request,
@@ -13,6 +12,7 @@ from deployments.rehearsal.cluster.errors import (
     unsupported_media_type,
 )
 from deployments.rehearsal.cluster.web.protobuf import from_protobuf
+from deployments.rehearsal.cluster.web.yaml_bodies import from_yaml
 
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
@@ -22,7 +22,6 @@ _TOLD: Final = (*_ACCEPTED, *(f"{one};stream=watch" for one in (JSON, PROTOBUF))
 _UNREADABLE: Final = "couldn't get version/kind; json parse error"
 _SHOWN: Final = 200
 _FOR_ALL: Final = frozenset({JSON, "application/*", "*/*", ""})
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Form(Enum):
@@ -81,11 +80,8 @@ def decoded(body: bytes, content_type: str) -> Any:
         raise unsupported_media_type(_ACCEPTED)
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if name not in _YAML:
             text = body[:_SHOWN].decode(errors="replace") or "<empty>"
             raise bad_request(f"{_UNREADABLE}: {error} ({text})") from error
-    try:
-        return yaml.load(body, Loader=_LOADER)  # noqa: S506  # a safe one
-    except yaml.YAMLError as error:
-        raise bad_request(f"error converting YAML to JSON: {error}") from error
+    return from_yaml(body)

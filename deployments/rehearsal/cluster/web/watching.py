@@ -1,15 +1,17 @@
 """
 watch: everything that happens to the objects of a list, as it happens.
 
-A watch has no queue of its own, only a place in the store's history: one that is read too slowly, or
-not at all, costs nothing, and ends with 410 when the history has forgotten its place.
+A watch has no queue of its own, only a place in the store's history, and writes a few events at a
+time: one that is read too slowly, or not at all, holds nobody up and next to nothing in memory, and
+ends with 410 when the history has forgotten its place.
 """
 
 import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +27,7 @@ from deployments.rehearsal.cluster.web.reads import entries_of, selected
 from deployments.rehearsal.cluster.web.telling import META, Teller, teller
 
 _BOOKMARK_EVERY: Final = 60.0
+_AT_A_TIME: Final = 100  # events, of which the next are made when these were taken
 _LONGEST: Final = 1800.0
 _INITIAL_END: Final = {"k8s.io/initial-events-end": "true"}
 
@@ -55,62 +58,71 @@ class _Following:
         self._ask = ask
         self._tell = tell
         self._test = test
-        self._history = ask.server.store.history(ask.resource)
+        self._store = ask.server.store
+        self._history = self._store.history(ask.resource)
         self._has_bookmarks = ask.flag("allowWatchBookmarks")
         self._place = 0
-        self._initial: list[bytes] = []
-        self._end = time.monotonic() + _duration(ask)
+        self._initial: deque[Entry] = deque()
+        self._tells_initial_end = False
+        now = time.monotonic()
+        self._end = now + _duration(ask)
+        self._bookmark_due = now + _BOOKMARK_EVERY
 
     def begin(self) -> None:
         """Find the first event. What cannot be found is told in an event, not by the answer's code."""
         asked = self._ask.number("resourceVersion") or 0
         initial = self._ask.query("sendInitialEvents")
         if initial in {"true", "1"} or (not initial and asked == 0):
-            self._place = self._ask.server.store.version
-            entries = entries_of(self._ask, self._test)
-            self._initial = [self._line("ADDED", entry) for entry in entries]
-            if initial and self._has_bookmarks:
-                self._initial.append(self._bookmark(_INITIAL_END))
+            self._place = self._store.version
+            self._initial.extend(entries_of(self._ask, self._test))
+            self._tells_initial_end = bool(initial) and self._has_bookmarks
         else:
-            self._place = asked or self._ask.server.store.version
+            self._place = asked or self._store.version
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield events until time is up."""
-        yield b"".join(self._initial)
-        self._initial.clear()
+        for piece in self._first():
+            yield piece
         with self._ask.cluster.bells.heard(self._ask.resource) as bell:
-            while True:
+            while (now := time.monotonic()) < self._end:
                 if self._place < self._history.forgotten:
                     yield _error(too_old(self._place, self._history.forgotten))
                     return
-                if found := b"".join(self._new()):
-                    yield found
-                if time.monotonic() >= self._end:
-                    return
-                if not await self._waited(bell) and self._has_bookmarks:
+                if records := self._history.since(self._place, _AT_A_TIME):
+                    self._place = records[-1].change.version
+                    if found := b"".join(self._events(records)):
+                        yield found
+                    continue
+                # Nothing of this resource happened since, so the place is as good as the present.
+                self._place = max(self._place, self._store.version)
+                if self._has_bookmarks and now >= self._bookmark_due:
+                    self._bookmark_due = now + _BOOKMARK_EVERY
                     yield self._bookmark({})
+                    continue
+                await self._wait(bell)
+        if self._has_bookmarks:
+            yield self._bookmark({})
 
-    def _new(self) -> Iterator[bytes]:
-        """Yield what happened since the last look."""
-        records = self._history.since(self._place)
-        for record in records:
-            if event := self._event(record):
-                yield event
-        if records:
-            self._place = records[-1].change.version
+    def _first(self) -> Iterator[bytes]:
+        """Yield what was there when the watch began."""
+        while self._initial:
+            some = [self._initial.popleft() for _ in range(min(_AT_A_TIME, len(self._initial)))]
+            yield b"".join(self._line("ADDED", entry) for entry in some)
+        if self._tells_initial_end:
+            yield self._bookmark(_INITIAL_END)
 
-    async def _waited(self, bell: asyncio.Event) -> bool:
-        """Wait for a change; say whether there was one."""
-        left = min(self._end - time.monotonic(), _BOOKMARK_EVERY)
+    async def _wait(self, bell: asyncio.Event) -> None:
+        """Wait for a change, or until something else is due."""
+        left = min(self._end, self._bookmark_due) - time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(left, 0)):
                 await bell.wait()
-        if not bell.is_set():
-            # Nothing of this resource happened, so the place is as good as the present.
-            self._place = max(self._place, self._ask.server.store.version)
-            return False
         bell.clear()
-        return True
+
+    def _events(self, records: Sequence[Record]) -> Iterator[bytes]:
+        for record in records:
+            if event := self._event(record):
+                yield event
 
     def _event(self, record: Record) -> bytes | None:
         change = record.change

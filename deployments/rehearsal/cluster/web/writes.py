@@ -5,6 +5,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from deployments.rehearsal.cluster.errors import (
+    ApiError,
     Cause,
     bad_request,
     invalid_options,
@@ -44,7 +45,6 @@ _RETURNED: Final = frozenset({PODS, SERVICES, SERVICEACCOUNTS})
 async def create(ask: Ask) -> Response:
     body = await ask.object()
     check_kind(ask, body)
-    check_shape(ask.resource, body)
     check_known(ask, body)
     obj = await ask.server.create(
         ask.resource,
@@ -61,7 +61,6 @@ async def update(ask: Ask) -> Response:
     body = await ask.object()
     if ask.place.subresource != "scale":
         check_kind(ask, body)
-        check_shape(ask.resource, body)
         check_known(ask, body)
     metadata = metadata_of(body)
     if not metadata.get("name"):
@@ -143,7 +142,11 @@ async def delete_collection(ask: Ask) -> Response:
     options = await _delete_options(ask)
     found = entries_of(ask, selected(ask))
     for entry in found:
-        await _deleted(ask, options, name_of(entry.object), namespace_of(entry.object))
+        try:
+            await _deleted(ask, options, name_of(entry.object), namespace_of(entry.object))
+        except ApiError as error:
+            if error.reason != "NotFound":  # somebody else was first
+                raise
     return encoded(listed(ask, Page(found, ask.server.store.version), is_filtered=True))
 
 
@@ -170,6 +173,7 @@ async def _delete_options(ask: Ask) -> Json:
 
 def _propagation(ask: Ask, options: Json) -> str | None:
     given = options.get("propagationPolicy") or ask.query("propagationPolicy")
+    check_delete_options({"propagationPolicy": given or None})
     orphans = options.get("orphanDependents", ask.query("orphanDependents") or None)
     if orphans is not None and not given:
         given = "Orphan" if orphans in {True, "true", "1"} else "Background"
