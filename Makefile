@@ -21,6 +21,8 @@ endef
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# pip compiles nothing (see install), and Prefect is 2,000 modules: who starts it compiles them once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test format lock clean
 
