@@ -21,6 +21,8 @@ endef
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# pip compiles nothing (see install), and Prefect is 2,000 modules: who starts it compiles them once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test format lock clean
 
@@ -44,7 +46,7 @@ demo: install ## Rehearse the upgrade of a shop with 400 pods; ASK=1 asks you at
 	$(BIN)/istio-canary rehearse --scenario shop --speed 2 $(if $(ASK),,--yes)
 
 test: install ## Run the fast tests, which need no cluster, and print the coverage
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/pytest --cov --cov-report= -n 4 $(ARGS)
 	$(BIN)/coverage report
 	@echo "The core (tasks/domain) has to be covered to the last branch:"
 	$(BIN)/coverage report --include='tasks/domain/*' --fail-under=100
@@ -81,5 +83,5 @@ lock: install ## Choose the newest versions that pyproject.toml allows, and writ
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -45,7 +45,7 @@ def rehearsal(folder: Path, *arguments: str) -> Generator[Cluster]:
                 client=client,
                 kubeconfig=kubeconfig,
                 istioctls=lambda: istioctls,
-                seconds=10,
+                seconds=30,
                 every=0.02,
             )
             client.close()

@@ -5,8 +5,7 @@ Every row runs on the rehearsal cluster, and once more, with `-m mesh`, on the r
 environment (KUBECONFIG, ISTIOCTL_1_28_3, ISTIOCTL_1_29_1, REAL_MESH_ISTIO).
 """
 
-from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +13,6 @@ from tests.contract import clusters
 from tests.contract.mesh import Mesh
 from tests.contract.place import Cluster, Place
 
-_HELD = pytest.StashKey[Counter[str]]()
 _TITLES = {"rehearsal": "the rehearsal cluster", "real": "the real mesh"}
 
 
@@ -44,26 +42,8 @@ def mesh(cluster: Cluster) -> Mesh:
     return Mesh(cluster=cluster)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Function, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count the rows that hold, by the kind of cluster."""
-    report = yield
-    where = _where(item)
-    if where and report.when == "call" and report.passed:
-        item.config.stash.setdefault(_HELD, Counter())[where] += 1
-    return report
-
-
-def _where(item: pytest.Item) -> str:
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note the kind of cluster in a row's report, for the rows that hold are counted by it."""
     callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get("cluster", "")) if callspec else ""
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say how many rows of the contract held, and where."""
-    for where, count in config.stash.get(_HELD, Counter()).items():
-        terminalreporter.write_line(f"contract: {count} rows held on {_TITLES[where]}")
+    if callspec and (kind := callspec.params.get("cluster")):
+        item.user_properties.append(("contract", _TITLES[kind]))

@@ -66,10 +66,11 @@ def test_a_name_selects_as_a_field(place: Place) -> None:
 
 
 def test_pods_are_selected_by_phase(place: Place) -> None:
-    place.make("pods", pod("one") | {"spec": pod()["spec"] | {"nodeName": "nosuch"}})
+    place.make("pods", pod("one") | {"spec": pod()["spec"] | {"schedulerName": "nobody"}})
 
     assert len(place.items("pods", fieldSelector="status.phase=Pending")) == 1
     assert place.items("pods", fieldSelector="status.phase=Running") == []
+    place.make("pods", pod("two") | {"spec": pod()["spec"] | {"nodeName": "nosuch"}})
     assert len(place.items("pods", fieldSelector="spec.nodeName=nosuch")) == 1
 
 

@@ -17,7 +17,7 @@ def test_status_is_written_apart_from_the_spec(place: Place) -> None:
 
 
 def test_an_update_of_the_object_leaves_its_status(place: Place) -> None:
-    place.make("pods", pod() | {"spec": pod()["spec"] | {"nodeName": "nosuch"}})
+    place.make("pods", pod() | {"spec": pod()["spec"] | {"schedulerName": "nobody"}})
 
     changed = place.merge("pods", "web", {"status": {"phase": "Failed"}})
 

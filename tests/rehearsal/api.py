@@ -121,7 +121,7 @@ class Watch:
         self._rest = b""
 
     async def next(self) -> Json:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             return await self._events.get()
 
     async def some(self, count: int) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ from deployments.rehearsal.cluster.resources import (
 )
 from deployments.rehearsal.cluster.verbs import Server
 
+PATIENCE = 60.0  # seconds: for a busy machine, never waited out when all is well
 PLACE = "shop"  # the namespace in which everything happens
 SERVE = "exec httpd -f -p 8080 -h /www"
 NEVER = "exec sleep 100000"
@@ -119,9 +120,9 @@ class Cluster:
         )
 
     async def settled(self) -> None:
-        await asyncio.wait_for(self.controllers.settled(), 10)
+        await asyncio.wait_for(self.controllers.settled(), PATIENCE)
 
-    async def until(self, holds: Callable[[], object], *, seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], object], *, seconds: float = PATIENCE) -> None:
         """Wait until a change of the cluster makes something hold."""
         changed = asyncio.Event()
         leave = self.server.store.listen(lambda _: changed.set())
@@ -191,9 +192,9 @@ async def running(
 
 
 def run(story: Callable[[], Awaitable[None]]) -> None:
-    """Let a test's story happen, in at most half a minute."""
+    """Let a test's story happen, in at most two minutes."""
 
     async def told() -> None:
-        await asyncio.wait_for(story(), 30)
+        await asyncio.wait_for(story(), 2 * PATIENCE)
 
     asyncio.run(told())

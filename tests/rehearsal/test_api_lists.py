@@ -141,11 +141,14 @@ def test_ten_thousand_pods_are_listed_in_well_under_a_second() -> None:
         for _ in range(10_000):
             await api.server.create(PODS_RESOURCE, body, namespace="default")
         await api.ask("GET", PODS)  # each is encoded once
-        before = time.perf_counter()
-        response = await api.ask("GET", PODS)
 
-        assert time.perf_counter() - before < 0.7
-        assert len(response.content) > 5_000_000
+        async def seconds() -> float:
+            before = time.process_time()  # not the clock: others may be busy here, too
+            response = await api.ask("GET", PODS)
+            assert len(response.content) > 5_000_000
+            return time.process_time() - before
+
+        assert min([await seconds() for _ in range(5)]) < 0.7
 
     asked(test)
 

@@ -81,6 +81,6 @@ def test_the_pods_of_a_deleted_job_go_with_it() -> None:
         async with running() as cluster:
             await cluster.make(JOBS, job("sleep 100000"))
             await cluster.delete(JOBS, "web", propagation="Background")
-            await cluster.until(lambda: not pods(cluster), seconds=10)
+            await cluster.until(lambda: not pods(cluster))
 
     run(story)

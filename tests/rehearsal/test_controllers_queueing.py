@@ -47,7 +47,7 @@ def test_the_earliest_wish_to_look_later_counts() -> None:
         waiting, _ = queue()
         waiting.add_after(ONE, 100000)
         waiting.add_after(ONE, 1)
-        assert await asyncio.wait_for(waiting.take(), 1) == ONE
+        assert await asyncio.wait_for(waiting.take(), 30) == ONE
         waiting.close()
 
     run(story)
@@ -81,7 +81,7 @@ def test_it_is_quiet_when_every_key_was_worked_on() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(activity.quiet(), 0.01)
         waiting.done(await waiting.take())
-        await asyncio.wait_for(activity.quiet(), 1)
+        await asyncio.wait_for(activity.quiet(), 30)
 
     run(story)
 

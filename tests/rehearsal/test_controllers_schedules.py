@@ -3,7 +3,7 @@ from datetime import datetime
 import pytest
 
 from deployments.rehearsal.cluster.controllers.schedules import Schedule
-from deployments.rehearsal.cluster.objects import Json, name_of, now_rfc3339
+from deployments.rehearsal.cluster.objects import Json, later_rfc3339, name_of, now_rfc3339
 from deployments.rehearsal.cluster.resources import CRDS, CRONJOBS, JOBS
 from tests.rehearsal.running_cluster import container, run, running
 
@@ -49,11 +49,11 @@ def cron_job(**more: object) -> Json:
 def test_a_missed_moment_is_made_up_for_once() -> None:
     async def story() -> None:
         async with running() as cluster:
+            before, soon_after = later_rfc3339(-3600), later_rfc3339(-3600 + 60)
             await cluster.make(CRONJOBS, cron_job(suspend=True))
             await cluster.server.update(
                 CRONJOBS,
-                cluster.get(CRONJOBS, "web")
-                | {"status": {"lastScheduleTime": "2026-01-01T00:00:00Z"}},
+                cluster.get(CRONJOBS, "web") | {"status": {"lastScheduleTime": before}},
                 namespace="shop",
                 subresource="status",
             )
@@ -66,7 +66,7 @@ def test_a_missed_moment_is_made_up_for_once() -> None:
             await cluster.until(lambda: cluster.status(CRONJOBS).get("lastSuccessfulTime"))
             (job,) = cluster.all(JOBS)
             assert name_of(job).startswith("web-")
-            assert cluster.status(CRONJOBS)["lastScheduleTime"] > "2026-01-01T00:01:00Z"
+            assert cluster.status(CRONJOBS)["lastScheduleTime"] > soon_after
             assert cluster.status(CRONJOBS)["lastScheduleTime"] <= now_rfc3339()
 
     run(story)

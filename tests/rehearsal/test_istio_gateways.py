@@ -9,7 +9,7 @@ from deployments.rehearsal.cluster.patching import PatchKind
 from deployments.rehearsal.cluster.registry import Resource
 from deployments.rehearsal.cluster.resources import CRDS, DEPLOYMENTS
 from tests.rehearsal.istio_cluster import IstioCluster, istio
-from tests.rehearsal.running_cluster import PLACE, run
+from tests.rehearsal.running_cluster import PATIENCE, PLACE, run
 
 OLD, NEW = "1-28-3", "1-29-1"
 GROUP = "gateway.networking.k8s.io"
@@ -77,7 +77,7 @@ def test_an_unlabelled_gateway_is_the_default_revision_s_and_not_injected() -> N
             (container,) = spec_of(template(mesh))["containers"]
             assert container["image"].endswith("proxyv2:1.28.3")
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while not (rows := await mesh.rows(OLD)):  # noqa: ASYNC110 - nobody tells when
                     await asyncio.sleep(0.01)
             assert {row["proxy_type"] for row in rows.values()} == {"router"}

@@ -20,7 +20,7 @@ from deployments.rehearsal.istio import xds
 from deployments.rehearsal.istio.mood import Calm
 from tests.mesh.manifests import rejected_by_envoy
 from tests.rehearsal.istio_cluster import SYSTEM, IstioCluster, istio, revision_of
-from tests.rehearsal.running_cluster import PLACE, run, workload
+from tests.rehearsal.running_cluster import PATIENCE, PLACE, run, workload
 
 OLD, NEW = "1-28-3", "1-29-1"
 
@@ -34,7 +34,7 @@ async def started(mesh: IstioCluster, revision: str = OLD) -> None:
 
 
 async def connected(mesh: IstioCluster, revision: str, count: int) -> dict[str, Json]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(rows := await mesh.rows(revision)) != count:  # noqa: ASYNC110 - nobody tells when
             await asyncio.sleep(0.01)
     return rows

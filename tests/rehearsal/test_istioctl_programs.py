@@ -1,9 +1,9 @@
 """The executables: started by their path, without a cluster."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,10 +39,14 @@ def test_each_says_its_version(programs: Mapping[str, Path], version: str) -> No
 
 
 def test_it_starts_in_well_under_half_a_second(programs: Mapping[str, Path]) -> None:
+    def worked() -> float:
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime
+
     def seconds() -> float:
-        began = time.perf_counter()
+        before = worked()  # not the clock: others may be busy here, too
         run(programs["1.29.1"], "version", "--remote=false")
-        return time.perf_counter() - began
+        return worked() - before
 
     assert min(seconds() for _ in range(5)) < 0.4
 

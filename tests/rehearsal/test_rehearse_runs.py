@@ -11,9 +11,12 @@ from tasks.adapters.local_server import LocalServer
 from tests.mesh.waiting import until
 from tests.rehearsal.rehearsing import Rehearsals
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/environ").exists(), reason="looks for what is left behind in /proc"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not Path("/proc/self/environ").exists(), reason="looks for what is left behind in /proc"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def test_a_killed_rehearsal_leaves_a_prefect_server_at_most_and_the_next_one_cle
     until(
         lambda: all("prefect server" in one for one in rehearsals.processes()),
         what="cluster and upgrade are gone",
-        seconds=10,
+        seconds=60,
     )
 
     ended = rehearsals.run("--scenario", "sleep", "--speed", "10", "--yes", "-o", "json")

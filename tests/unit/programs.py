@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 10.0  # seconds: for a busy machine, never waited out when all is well
+PATIENCE: Final = 30.0  # seconds: for a busy machine, never waited out when all is well
 CLOSED: Final = b""
 SECRET: Final = "hunter2"  # in every environment, and never to be seen anywhere
 

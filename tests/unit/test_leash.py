@@ -96,7 +96,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(alive: Life) -
     done = run(["sh", "-c", f"{alive.hold}; echo begun; {SLOW}; echo over"], seconds=1)
     assert (done.code, done.stdout) == (leash.TIMED_OUT, b"begun\n")
     assert alive.ends(within=0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_program_that_will_not_listen_is_killed(alive: Life) -> None:
@@ -124,7 +124,7 @@ def test_a_daemon_that_holds_the_output_open_is_not_waited_for(alive: Life, tmp_
     alive.await_begin()
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert (done.code, done.stdout) == (0, b"out\n")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("error", [LeaseLostError("lost"), StopRequested("stop")], ids=repr)

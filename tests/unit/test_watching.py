@@ -63,9 +63,9 @@ class Cluster:
 
 def eventually(state: Watching, is_so: Callable[[], bool]) -> None:
     """Wait as the product does: look, and wait for a change."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not is_so():
-        assert time.monotonic() < until, "it did not come true in five seconds"
+        assert time.monotonic() < until, "it did not come true in half a minute"
         state.wait(timedelta(seconds=1))
 
 
@@ -261,7 +261,7 @@ def test_waiting_ends_after_its_time_when_nothing_happens() -> None:
         state.wait(SOON)  # the lists themselves
         began = time.monotonic()
         state.wait(timedelta(milliseconds=100))
-        assert 0.05 < time.monotonic() - began < 2
+        assert 0.05 < time.monotonic() - began < 10
 
 
 def test_two_threads_that_wait_both_see_a_change() -> None:
