@@ -65,11 +65,13 @@ class Rehearsals:
 
     def processes(self) -> list[str]:
         """Return the command lines of all processes that a rehearsal has started."""
+        # The upgrade and the gatekeeper have a folder in it for their home.
         mark = f"ISTIO_CANARY_HOME={self.home}".encode()
         return [
             (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and mark in _environment(entry)
+            if entry.name.isdigit()
+            and any(one == mark or one.startswith(mark + b"/") for one in _environment(entry))
         ]
 
 

@@ -55,13 +55,19 @@ def _through(asked: Asked, performance: Performance, view: View, signals: Signal
             sys.stdout.flush()
             if not asked.faults:
                 view.say(_comparison(ended.exit_code, performance.scenario))
-            if performance.stays:
-                what = "The cluster stays" if slack is None else "The cluster and its Slack stay"
-                view.say(f"{what}; Ctrl-C ends it")
-                stage.cluster.wait()
-            elif slack is not None and ended.exit_code != INTERRUPTED:
-                await_end_of_thread(slack)
+            if ended.exit_code != INTERRUPTED:
+                _linger(stage, performance, slack, view)
         return ended.exit_code
+
+
+def _linger(stage: Stage, performance: Performance, slack: RunningSlack | None, view: View) -> None:
+    """Leave everything up as long as somebody wants to look at it."""
+    if performance.stays:
+        what = "The cluster stays" if slack is None else "The cluster and its Slack stay"
+        view.say(f"{what}; Ctrl-C ends it")
+        stage.cluster.wait()
+    elif slack is not None:
+        await_end_of_thread(slack)
 
 
 def serve(asked: Asked, tell: Callable[[Stage], None]) -> int:
