@@ -54,20 +54,24 @@ async def keep(asked: Asked) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    async with _at_work(asked) as failing:
+    clusters = await asyncio.to_thread(_clusters, asked)
+    async with at_work(asked, clusters) as failing:
         ending = asyncio.create_task(over.wait())
         await asyncio.wait([ending, *failing], return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)  # a second one does not wait for the last answers
         for task in failing:
             if task.done():
                 task.result()  # raises what ended it
 
 
 @asynccontextmanager
-async def _at_work(asked: Asked) -> AsyncGenerator[list[asyncio.Task[None]]]:
+async def at_work(
+    asked: Asked, clusters: list[WatchedCluster]
+) -> AsyncGenerator[list[asyncio.Task[None]]]:
     """Have everything at work for a block; yields the tasks that never end by themselves."""
     config, metrics = asked.config, Metrics()
-    clusters = await asyncio.to_thread(_clusters, asked)
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
             wiring.slack(
@@ -92,7 +96,11 @@ async def _at_work(asked: Asked) -> AsyncGenerator[list[asyncio.Task[None]]]:
         ills = partial(_ills, socket, watchers)
         application = pages(ills=ills, metrics=metrics, receiver=receiver, verify=verify)
         port = await stack.enter_async_context(served(application, asked.listen))
-        tasks = [asyncio.create_task(one.watch()) for one in watchers.values()]
+        tasks = [
+            asyncio.create_task(work)
+            for one in watchers.values()
+            for work in (one.watch(), one.show())
+        ]
         stack.push_async_callback(_cancelled, tasks)
         asked.said(port)
         yield tasks
