@@ -1,5 +1,5 @@
 """
-The command line with everything: what flows/cli.py has, `rehearse` and `gatekeeper`.
+The command line with everything: what flows/cli.py has, `rehearse`, `doctor` and `gatekeeper`.
 
 It is here, because a flow may not know where it runs.
 """
@@ -10,16 +10,20 @@ from typing import Annotated
 
 import typer
 
-from deployments import cli_gatekeeper
+from deployments import cli_doctor, cli_gatekeeper
 from deployments import cli_rehearsal as staging
 from deployments.rehearsal.faults.parsing import listing
 from deployments.rehearsal.rehearsing import rehearsal
 from deployments.rehearsal.rehearsing.asking import Asked
 from deployments.rehearsal.scenario.finding import built_in, find
 from flows import cli_options as options
+from flows import cli_output as out
 from flows.cli import app, main
 from flows.cli_output import Format
-from flows.cli_session import told
+from flows.cli_session import cluster, told
+from tasks.domain import report
+from tasks.domain.journal import Outcome
+from tasks.settings import Settings
 
 __all__ = ["app", "main"]
 
@@ -46,6 +50,10 @@ ServeOnly = Annotated[
 Port = Annotated[
     int, typer.Option("--port", min=0, max=65535, help="The cluster's port. Default: any.")
 ]
+GatekeeperFile = Annotated[
+    Path, typer.Option("--config", help="The gatekeeper's file: clusters, channels, Slack.")
+]
+_GATEKEEPER_FILE = Path("gatekeeper.yaml")
 InSlack = Annotated[
     bool,
     typer.Option("--slack", help="Ask at the gates in a Slack of its own, on a page here."),
@@ -102,10 +110,40 @@ def rehearse(
 
 
 @app.command()
+def doctor(
+    istioctl: options.IstioctlPaths = None,
+    to: options.To = None,
+    slack: Annotated[
+        bool, typer.Option("--slack", help="Look at the gatekeeper's tokens and channels, too.")
+    ] = False,
+    config: GatekeeperFile = _GATEKEEPER_FILE,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    istio_namespace: options.IstioNamespace = "istio-system",
+    output: options.Output = Format.TEXT,
+) -> None:
+    """Look at what an upgrade needs: cluster, rights, istioctl, istiods, Prefect, key, Slack."""
+    with told(output):
+        access = options.access(kubeconfig, context, istio_namespace)
+        settings = Settings.read()
+        with cluster(access, settings) as person:
+            found = cli_doctor.examined(
+                settings,
+                person,
+                to=to,
+                istioctl=istioctl or [],
+                slack=config if slack else None,
+            )
+        if output is Format.JSON:
+            out.document(found)
+        else:
+            out.table("Doctor", [report.examined_row(one) for one in found.checks])
+        raise typer.Exit(0 if found.is_healthy else Outcome.BLOCKED.exit_code)
+
+
+@app.command()
 def gatekeeper(
-    config: Annotated[
-        Path, typer.Option("--config", help="The gatekeeper's file: clusters, channels, Slack.")
-    ],
+    config: GatekeeperFile = _GATEKEEPER_FILE,
     listen: Annotated[
         str | None,
         typer.Option("--listen", help="Where /healthz and /metrics are. Default: 127.0.0.1:8080."),

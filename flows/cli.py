@@ -14,7 +14,7 @@ from flows.cli_session import cluster, ended, told
 from flows.cli_terminal import keyboard
 from flows.rollback import rollback as rollback_flow
 from flows.upgrade import upgrade as upgrade_flow
-from tasks import auditing, examining, preflight, wiring
+from tasks import auditing, preflight, wiring
 from tasks.domain import documents, report, runs
 from tasks.domain.approval import Answer
 from tasks.domain.documents import RunReport
@@ -336,25 +336,3 @@ def audit(
         out.table("Namespaces", found.namespaces)
         for line in report.audit_lines(found):
             out.stdout().print(line, markup=False)
-
-
-@app.command()
-def doctor(
-    istioctl: options.IstioctlPaths = None,
-    to: options.To = None,
-    kubeconfig: options.Kubeconfig = None,
-    context: options.Context = None,
-    istio_namespace: options.IstioNamespace = "istio-system",
-    output: options.Output = Format.TEXT,
-) -> None:
-    """Look at what an upgrade needs: cluster, rights, istioctl, istiods, Prefect, signing key."""
-    with told(output):
-        access = options.access(kubeconfig, context, istio_namespace)
-        settings = Settings.read()
-        with cluster(access, settings) as person:
-            found = examining.examine(settings, person, to=to, istioctl=istioctl or [])
-        if output is Format.JSON:
-            out.document(found)
-        else:
-            out.table("Doctor", [report.examined_row(one) for one in found.checks])
-        raise typer.Exit(0 if found.is_healthy else Outcome.BLOCKED.exit_code)

@@ -10,6 +10,7 @@ from tasks.domain import report
 from tasks.domain.ending import RunEndedError, outcome_of
 from tasks.domain.errors import LeaseLostError, StopRequested, UpgradeError
 from tasks.domain.journal import Finished, Installed, Outcome, RunRecord
+from tasks.domain.left import left_todo
 from tasks.journaling import log, note, now, record
 
 # These leave the run unfinished: the same command goes on with it.
@@ -48,7 +49,7 @@ def _outcome(work: Callable[[], str]) -> tuple[Outcome, str, tuple[str, ...]]:
 
 
 def _left_behind() -> tuple[str, ...]:
-    return report.left_behind_todo(record()) if wiring.is_working() else ()
+    return left_todo(record()) if wiring.is_working() else ()
 
 
 def _stopped(error: UpgradeError) -> tuple[Outcome, str, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Moving batches of namespaces to the new revision, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from prefect import task
@@ -10,9 +10,18 @@ from tasks import approvals, wiring
 from tasks.domain.drafting import workload_move
 from tasks.domain.errors import HaltedError, UnhealthyError
 from tasks.domain.inventory import Pod, pods_by_workload
-from tasks.domain.journal import Settled
+from tasks.domain.journal import LeftAlone, Settled
+from tasks.domain.left import left_alone
 from tasks.domain.parameters import UpgradeParameters
-from tasks.domain.plan import Action, Batch, NamespaceMove, Plan, WorkloadMove, injection_labels
+from tasks.domain.plan import (
+    Action,
+    Batch,
+    NamespaceMove,
+    Plan,
+    WorkloadMove,
+    injection_labels,
+    labels_text,
+)
 from tasks.domain.revision import REVISION_LABEL
 from tasks.journaling import note, now, record, say
 from tasks.moving import Rolling, is_outside, move_labels, prove_injection, relabel, roll
@@ -55,7 +64,8 @@ def _migrate(batch: Batch, plan: Plan, parameters: UpgradeParameters) -> list[st
     )
     roll(moves, rolling)
     moved = [one.ref.namespace for one in moves if one.ref not in rolling.left_behind]
-    for move in batch.namespaces:
+    alone = left_alone(record())
+    for move in (one for one in batch.namespaces if one.name not in alone):
         say(
             f"{move.name}: {moved.count(move.name)} workloads are on {plan.new_revision}",
             wave=batch.wave,
@@ -73,9 +83,9 @@ def _move_and_prove(move: NamespaceMove, plan: Plan) -> list[WorkloadMove]:
     """
     current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
     if current not in (dict(move.before), {REVISION_LABEL: plan.new_revision}):
-        say(
+        _leave(
+            LeftAlone(at=now(), namespace=move.name, labels=current, is_moved=False),
             f"{move.name}: somebody changed its labels since the plan, so it is left as it is",
-            namespace=move.name,
         )
         return []
     move_labels(move.name, current, plan.new_revision)
@@ -85,6 +95,13 @@ def _move_and_prove(move: NamespaceMove, plan: Plan) -> list[WorkloadMove]:
     except UnhealthyError:
         relabel(move.name, record().previous_labels[move.name], keep_annotation=False)
         raise
+
+
+def _leave(left: LeftAlone, text: str) -> None:
+    """Write down, once, that a namespace stays as somebody wants it."""
+    if left.namespace not in left_alone(record()):
+        note(left)
+    say(text, namespace=left.namespace)
 
 
 def _is_taken(move: WorkloadMove, plan: Plan) -> bool:
@@ -119,12 +136,24 @@ def move_back(
     relabelled: list[str] = []
     for name in (one for one in names if one in previous):
         with rolling.bearing(f"namespace {name}"):
+            _tell_overwritten(name, previous[name], plan)
             relabel(name, previous[name], keep_annotation=False)
             relabelled.append(name)
     roll(_to_move_back(relabelled, plan), rolling)
     rolling.raise_failures()
     for name in relabelled:
         say(f"{name}: labels and workloads are as before, on {plan.old_revision}", namespace=name)
+
+
+def _tell_overwritten(name: str, previous: Mapping[str, str], plan: Plan) -> None:
+    """Say so if the way back undoes what somebody else has said of a namespace meanwhile."""
+    current = injection_labels(wiring.services().cluster.namespace(name).labels)
+    if current not in ({REVISION_LABEL: plan.new_revision}, dict(previous)):
+        say(
+            f"{name}: somebody changed its labels to {labels_text(current)} meanwhile; "
+            "they become what they were before the run",
+            namespace=name,
+        )
 
 
 def _to_move_back(names: Sequence[str], plan: Plan) -> list[WorkloadMove]:
@@ -162,25 +191,27 @@ def settle_labels(plan: Plan) -> None:
     """Let every namespace say again what it said before, where that now means the new revision. Safe to repeat."""
     settled = {entry.namespace for entry in record().of(Settled)}
     for move in plan.namespaces:
-        if move.name not in settled:
-            _settle(move, plan)
+        if move.name not in settled and _settle(move, plan):
             note(Settled(at=now(), namespace=move.name))
-    say(
-        f"{len(plan.namespaces)} namespaces are labelled as before, which now means {plan.new_revision}"
-    )
+            settled.add(move.name)
+    number = sum(move.name in settled for move in plan.namespaces)
+    say(f"{number} namespaces are labelled as before, which now means {plan.new_revision}")
 
 
-def _settle(move: NamespaceMove, plan: Plan) -> None:
+def _settle(move: NamespaceMove, plan: Plan) -> bool:
+    """Return whether the namespace says what it shall; not if somebody wants it otherwise."""
     ours = {REVISION_LABEL: plan.new_revision}
-    namespace = wiring.services().cluster.namespace(move.name)
-    if injection_labels(namespace.labels) not in (ours, dict(move.after)):
-        say(
-            f"{move.name}: somebody changed its labels meanwhile, so they stay", namespace=move.name
+    current = injection_labels(wiring.services().cluster.namespace(move.name).labels)
+    if current not in (ours, dict(move.after)):
+        _leave(
+            LeftAlone(at=now(), namespace=move.name, labels=current, is_moved=True),
+            f"{move.name}: somebody changed its labels meanwhile, so they stay",
         )
-        return
+        return False
     relabel(move.name, move.after, keep_annotation=False)
     try:
         prove_injection(move.name, plan.new_revision)
     except UnhealthyError:
         relabel(move.name, ours, keep_annotation=True)
         raise
+    return True

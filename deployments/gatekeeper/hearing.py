@@ -111,7 +111,7 @@ def _values(state: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for actions in fields.values():
         for name, content in actions.items():
-            value = content.get("value") if isinstance(content, dict) else None
+            value = _converted(content, dict[str, Any]).get("value")
             found[name] = value if isinstance(value, str) else ""
     return found
 

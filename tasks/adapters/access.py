@@ -102,7 +102,7 @@ class KubernetesAccess:
         return decoded(self._review(_MAY_I, review), _access_review, path=_MAY_I).status
 
     def _review(self, path: str, review: Mapping[str, object]) -> bytes:
-        return self._api.write("POST", path, msgspec.json.encode(review), checks_guard=False)
+        return self._api.ask(path, msgspec.json.encode(review))
 
 
 def _attributes(permission: Permission) -> Mapping[str, str]:

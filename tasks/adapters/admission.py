@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tasks.adapters.kubernetes_api import Api, ServerFailure, decoded
+from tasks.adapters.kubernetes_errors import is_webhook_failure
 from tasks.adapters.kubernetes_objects import Metadata, core_path, group_path, workload_path
 from tasks.domain.errors import RefusedError
 from tasks.domain.inventory import Kind, WorkloadRef
@@ -106,11 +107,10 @@ class KubernetesAdmission:
         self._dry_run(path, _virtual_service(namespace))
 
     def _dry_run(self, path: str, obj: Mapping[str, object]) -> Metadata:
-        body = msgspec.json.encode(obj)
         try:
-            answer = self._api.write("POST", path, body, query=_DRY_RUN, checks_guard=False)
+            answer = self._api.ask(path, msgspec.json.encode(obj), _DRY_RUN)
         except ServerFailure as error:
-            if "failed calling webhook" in str(error):
+            if is_webhook_failure(str(error)):
                 raise RefusedError(str(error)) from error
             raise
         return decoded(answer, _object, path=path).metadata

@@ -32,11 +32,14 @@ from tasks.adapters.kubernetes_errors import (
     ServerFailure,
     Unreachable,
     breakdown,
+    is_told_to_wait,
+    may_heal,
     refusal,
     waiting_time,
 )
 from tasks.adapters.kubernetes_login import configuration
 from tasks.adapters.kubernetes_names import checked_path, segment
+from tasks.adapters.kubernetes_objects import MERGE_PATCH
 from tasks.adapters.kubernetes_stream import Lines
 from tasks.adapters.ports import Guard
 from tasks.domain.errors import RefusedError, UpgradeError
@@ -61,7 +64,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Item = TypeVar("Item")
 _NOTHING: Final[Mapping[str, str]] = {}
 _PAGE: Final = "500"
-_TRIES: Final = 4
+_TRIES: Final = 6  # so a bad quarter of a minute goes unnoticed, and a task sees what is worse
 _CONNECT: Final = 5.0
 _WATCH_MARGIN: Final = 15.0
 _READ: Final = 40.0  # an admission webhook may take 30 s of it
@@ -89,11 +92,20 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = _NOTHING
     body: bytes | None = None
     content_type: str | None = None
+    is_question: bool = False
     read_timeout: float = _READ
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether to send it twice does no more than to send it once, so that no answer is missed."""
+        return self.method == "GET" or self.is_question or self.content_type == MERGE_PATCH
 
     @property
     def target(self) -> str:
         return checked_path(self.path) + (f"?{urlencode(self.query)}" if self.query else "")
+
+    def is_worth_repeating(self, code: int, body: bytes) -> bool:
+        return may_heal(code, body) if self.is_repeatable else is_told_to_wait(code)
 
     def refused(self, code: int, body: bytes) -> UpgradeError:
         return refusal(code, method=self.method, path=self.path, body=body)
@@ -157,7 +169,7 @@ class Api:
 
     def get(self, path: str, query: Mapping[str, str] = _NOTHING) -> bytes:
         """Return what is at a path. Raises Missing for 404."""
-        return self._answer(_Request(method="GET", path=path, query=query), retried=_is_temporary)
+        return self._answer(_Request(method="GET", path=path, query=query))
 
     def get_or_none(self, path: str, query: Mapping[str, str] = _NOTHING) -> bytes | None:
         """Return what is at a path, None for 404."""
@@ -184,6 +196,19 @@ class Api:
         decoder = msgspec.json.Decoder(Page[kind])  # type: ignore[valid-type]  # built at run time
         return [item for page in self.pages(path, query, decoder) for item in page.items or ()]
 
+    def ask(self, path: str, body: bytes, query: Mapping[str, str] = _NOTHING) -> bytes:
+        """Put a question that has a body, a review or a dry run: it changes nothing, as a read."""
+        return self._answer(
+            _Request(
+                method="POST",
+                path=path,
+                query=query,
+                body=body,
+                content_type="application/json",
+                is_question=True,
+            )
+        )
+
     def write(
         self,
         method: Literal["POST", "PUT", "PATCH", "DELETE"],
@@ -194,12 +219,17 @@ class Api:
         query: Mapping[str, str] = _NOTHING,
         checks_guard: bool = True,
     ) -> bytes:
-        """Change something, after asking the guard; a dry-run or a review need not ask."""
+        """
+        Change something, after asking the guard; only the Lease itself is changed without.
+
+        A merge patch is repeated as a read is, for twice the same is the same. What else may have been done
+        is not done again: the caller looks first.
+        """
         request = _Request(
             method=method, path=path, query=query, body=body, content_type=content_type
         )
         guard = self._guard if checks_guard else None
-        return self._answer(request, retried=_is_told_to_wait, guard=guard)
+        return self._answer(request, guard=guard)
 
     @contextmanager
     def stream(
@@ -229,32 +259,26 @@ class Api:
                 return
             asked["continue"] = page.metadata.continue_
 
-    def _answer(
-        self, request: _Request, *, retried: Callable[[int], bool], guard: Guard | None = None
-    ) -> bytes:
+    def _answer(self, request: _Request, *, guard: Guard | None = None) -> bytes:
         attempt = 0
         while True:
             if guard is not None:
                 guard.check()
             attempt += 1
-            response, received = self._exchange(request)
+            try:
+                response = self._send(request)
+                received = self._body(response)
+            except Cut:
+                if attempt == _TRIES or not request.is_repeatable:
+                    raise
+                # The first is most likely a kept connection, which the server had enough of.
+                self._pause(waiting_time({}, attempt=attempt) if attempt > 1 else 0.0)
+                continue
             if response.status < HTTPStatus.MULTIPLE_CHOICES:
                 return received
-            if attempt == _TRIES or not retried(response.status):
+            if attempt == _TRIES or not request.is_worth_repeating(response.status, received):
                 raise request.refused(response.status, received)
             self._pause(waiting_time(response.headers, attempt=attempt))
-
-    def _exchange(self, request: _Request) -> tuple[urllib3.BaseHTTPResponse, bytes]:
-        try:
-            response = self._send(request)
-            return response, self._body(response)
-        except Cut:
-            # A kept connection that the server closed meanwhile. A change may have been made by
-            # then, so only reading is repeated.
-            if request.method != "GET":
-                raise
-            response = self._send(request)
-            return response, self._body(response)
 
     def _send(self, request: _Request) -> urllib3.BaseHTTPResponse:
         try:
@@ -310,11 +334,3 @@ def decoded(body: bytes, decoder: "msgspec.json.Decoder[Item]", *, path: str) ->
         raise RefusedError(
             f"the API server's answer to GET {path} is not of a shape that we know"
         ) from error
-
-
-def _is_temporary(status: int) -> bool:
-    return status in {429, 500, 502, 503, 504}
-
-
-def _is_told_to_wait(status: int) -> bool:
-    return status == HTTPStatus.TOO_MANY_REQUESTS

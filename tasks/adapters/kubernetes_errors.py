@@ -19,6 +19,8 @@ from tasks.domain.errors import RefusedError, TransientError, UpgradeError
 
 _LONGEST_MESSAGE: Final = 500
 _BUSY: Final = frozenset({408, 429, 502, 503, 504})
+_HEALS: Final = frozenset({429, 500, 502, 503, 504})
+_WEBHOOK_FAILED: Final = "failed calling webhook"
 
 
 class Unreachable(TransientError):
@@ -167,6 +169,21 @@ def address(host: str) -> str:
     """Return `host:port` of a server's URL, without any name and password in it."""
     parts = urlsplit(host)
     return f"{parts.hostname or 'of unknown address'}{f':{parts.port}' if parts.port else ''}"
+
+
+def is_told_to_wait(code: int) -> bool:
+    """Whether the server says that it has done nothing, and to come again."""
+    return code == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def may_heal(code: int, body: bytes) -> bool:
+    """Whether the same request may well be answered in a moment: not so by a webhook that is down."""
+    return code in _HEALS and not is_webhook_failure(status_of(body).message)
+
+
+def is_webhook_failure(message: str) -> bool:
+    """Whether a 500 is about a webhook that had to be asked, and could not be."""
+    return _WEBHOOK_FAILED in message
 
 
 def waiting_time(headers: Mapping[str, str], *, attempt: int) -> float:

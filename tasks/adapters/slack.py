@@ -180,6 +180,10 @@ class SlackApi:
         """Return if we may read and write in a channel: Slack lets only members read."""
         await self._ask(Method.HISTORY, {"channel": channel, "limit": "1"}, channel=channel)
 
+    async def check_socket(self) -> None:
+        """Return if Slack lets us connect; only with the app's token it does."""
+        await self._ask(Method.CONNECT, {})
+
     async def _known(self) -> Bot:
         return self._us or await self.auth_test()
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from tasks.domain.errors import RefusedError, TransientError, UpgradeError
 from tasks.domain.slack import AnswerLostError, MessageGoneError
-from tasks.domain.slack_methods import Method
+from tasks.domain.slack_methods import APP_SCOPE, Method
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _SCOPES: Final = re.compile(r"[a-z.:_]{1,60}(,\s*[a-z.:_]{1,60}){0,20}")
@@ -30,6 +30,7 @@ _GONE: Final = frozenset(
 )
 
 _LOG_IN: Final = "install the app again and configure the token that Slack shows then"
+_APP_TOKEN: Final = f"make an app-level token (xapp-...) with {APP_SCOPE}, and configure that one"
 _INVITE: Final = "invite the bot there: /invite @istio-canary"
 _TOO_LONG: Final = "this is a fault of ours; please report it"
 _TOO_LATE: Final = "Slack waits three seconds only; press it again"
@@ -78,7 +79,9 @@ def translated(
         return MessageGoneError(f"{said}; the message has to be posted anew")
     if isinstance(needed, str) and _SCOPES.fullmatch(needed):
         said = f"{said} (needed: {needed})"
-    return RefusedError(f"{said}; {_WHAT_HELPS[word]}" if word in _WHAT_HELPS else said)
+    # Whatever is wrong with that one: only its token counts.
+    helps = _APP_TOKEN if method is Method.CONNECT else _WHAT_HELPS.get(word)
+    return RefusedError(f"{said}; {helps}" if helps else said)
 
 
 def unsure(method: Method, said: str) -> TransientError:

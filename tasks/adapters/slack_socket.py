@@ -29,10 +29,10 @@ Hear: TypeAlias = Callable[[str, Payload], Payload | Settled | None]
 
 _KINDS: Final = frozenset({"interactive", "slash_commands"})
 _REMEMBERED: Final = 1000  # envelopes
-_CONNECTED_WITHIN: Final = 15.0  # seconds
-_ACKNOWLEDGED_WITHIN: Final = 3.0
+_ACKNOWLEDGED_WITHIN: Final = 3.0  # seconds
 _SETTLED_WITHIN: Final = 2.8  # Slack has three seconds of patience
 _CLOSED_WITHIN: Final = 2.0
+_CONNECTED_WITHIN: Final = 3  # pings, which is how often slack-sdk tries
 _PINGS: Final = 6  # slack-sdk gives a connection up after four, if it notices
 _LONGEST_PAUSE: Final = 60.0
 _log: Final = logging.getLogger("istio-canary.slack")
@@ -71,7 +71,7 @@ class _Client(SocketModeClient):
         """Connect. Raises UpgradeError; slack-sdk alone would try the same address for ever."""
         self.wss_uri = await self.issue_new_wss_url()
         try:
-            async with asyncio.timeout(_CONNECTED_WITHIN):
+            async with asyncio.timeout(_CONNECTED_WITHIN * self.ping_interval):
                 await self.connect()  # type: ignore[no-untyped-call]
         except TimeoutError:
             raise TransientError("Slack let us connect no socket") from None

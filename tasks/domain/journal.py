@@ -149,6 +149,15 @@ class LeftBehind(msgspec.Struct, frozen=True, kw_only=True, tag="left-behind"):
     wave: int | None = None  # None: when the whole run was undone
 
 
+class LeftAlone(msgspec.Struct, frozen=True, kw_only=True, tag="left-alone"):
+    """A namespace stays as it is, since somebody has changed its labels meanwhile."""
+
+    at: datetime
+    namespace: str
+    labels: Mapping[str, str]
+    is_moved: bool  # whether its workloads had moved before
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
     """A milestone for people to read: a batch moved, a wave verified, ..."""
 
@@ -242,6 +251,7 @@ Entry = (
     | Labelled
     | Restarting
     | LeftBehind
+    | LeftAlone
     | Step
     | Moved
     | WaveFailed

@@ -143,6 +143,11 @@ def injection_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: labels[key] for key in (INJECTION_LABEL, REVISION_LABEL) if key in labels}
 
 
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return labels as people read them."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "nothing"
+
+
 def cut_into_batches(
     moves: Sequence[NamespaceMove], *, wave: int, per_batch: int
 ) -> tuple[Batch, ...]:

@@ -28,7 +28,7 @@ from tasks.domain.journal import (
     Settled,
     Step,
 )
-from tasks.domain.plan import NamespaceMove, Plan, digest
+from tasks.domain.plan import NamespaceMove, Plan, digest, labels_text
 from tasks.domain.verification import Verification, count_by_revision
 
 # How much of a digest people compare by eye.
@@ -67,17 +67,13 @@ def _plan_row(wave: str, batch: str, move: NamespaceMove) -> Row:
         "wave": wave,
         "batch": batch,
         "namespace": move.name,
-        "says now": _labels(move.before),
-        "will say": _labels(move.after),
+        "says now": labels_text(move.before),
+        "will say": labels_text(move.after),
         "workloads": ", ".join(
             f"{one.ref.kind}/{one.ref.name}: {one.action} ({one.pods})" for one in move.workloads
         )
         or "none to restart",
     }
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "nothing"
 
 
 def proxies_table(seen: Verification, counts: Mapping[str, int]) -> list[Row]:
@@ -129,7 +125,7 @@ def plan_lines(plan: Plan) -> list[str]:
     for wave in plan.waves:
         lines.append(f"wave {wave.number}:")
         lines += [
-            f"  {move.name}: {_labels(move.before)}; {_moves(move)}" for move in wave.namespaces
+            f"  {move.name}: {labels_text(move.before)}; {_moves(move)}" for move in wave.namespaces
         ]
     if plan.settle_only:
         names = ", ".join(move.name for move in plan.settle_only)
@@ -187,15 +183,6 @@ def run_report(record: RunRecord) -> RunReport | None:
         text=finished.text,
         todo=finished.todo,
         flow_runs=record.flow_runs,
-    )
-
-
-def left_behind_todo(record: RunRecord) -> tuple[str, ...]:
-    """Return what people still have to do for workloads that stayed as they were."""
-    return tuple(
-        f"{one.workload} was not healthy before and was left behind ({one.why}): "
-        "repair it, then restart it"
-        for one in record.left_behind.values()
     )
 
 

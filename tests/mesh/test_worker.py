@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mesh import judge, manifests, scheduler
-from tests.mesh.cluster import NEW_REVISION, OLD_REVISION
+from tests.mesh.cluster import NEW, NEW_REVISION, OLD_REVISION, Mesh
 from tests.mesh.kubectl import Kubectl
 from tests.mesh.product import DONE, Product
 from tests.mesh.scheduler import Scheduler
@@ -73,8 +73,8 @@ def test_a_run_outlives_its_worker(
     assert_finished_once(kubectl)
 
 
-def test_the_deployments_of_audit_and_rollback_run_on_a_worker_and_say_what_they_found(
-    kubectl: Kubectl, prefect: Scheduler
+def test_the_deployments_of_audit_plan_and_rollback_run_on_a_worker_and_say_what_they_found(
+    kubectl: Kubectl, mesh: Mesh, prefect: Scheduler
 ) -> None:
     settle(kubectl)
     before = judge.versions(kubectl, ["shop", judge.SYSTEM])
@@ -82,11 +82,17 @@ def test_the_deployments_of_audit_and_rollback_run_on_a_worker_and_say_what_they
     access = {"kubeconfig": str(kubectl.kubeconfig)}
 
     audited = prefect.run_deployment("audit", cluster=access)
+    asked = {"to": NEW, "cluster": access, "istioctl": [str(mesh.new.path)]}
+    planned = prefect.run_deployment("plan", parameters=asked)
     undone = prefect.run_deployment("rollback", parameters={"cluster": access})
 
     assert audited["type"] == "COMPLETED", prefect.said()
     keys = {one["key"] for one in prefect.api.artifacts(audited["flow_run"])}
     assert {"control-planes", "proxies-by-revision"} <= keys
+    assert planned["type"] == "COMPLETED", prefect.said()
+    assert "  shop: " in planned["message"]
+    keys = {one["key"] for one in prefect.api.artifacts(planned["flow_run"])}
+    assert {"findings", "plan"} <= keys
     assert undone["type"] == "FAILED", "there is no run to undo"
     assert "no run to roll back" in undone["message"]
     assert judge.versions(kubectl, ["shop", judge.SYSTEM]) == before

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from tasks.adapters.local_server import LocalServer
 from tests.mesh.waiting import until
 
 
@@ -51,6 +53,16 @@ class Rehearsals:
     def run(self, *words: str) -> Ended:
         return self.start(*words).wait()
 
+    @contextmanager
+    def prefect_kept_up(self) -> Generator[None]:
+        """Have all runs of a block share their server: to start it takes as long as a run."""
+        server = LocalServer(self.home / "rehearsal", environ=os.environ)
+        try:
+            with server.used():
+                yield
+        finally:
+            server.stop()
+
     def processes(self) -> list[str]:
         """Return the command lines of all processes that a rehearsal has started."""
         mark = f"ISTIO_CANARY_HOME={self.home}".encode()
@@ -80,7 +92,7 @@ class Running:
         """Ask it to stop. There is no terminal, which would ask its children, too."""
         self.process.send_signal(signal.SIGINT)
 
-    def wait(self, seconds: float = 180) -> Ended:
+    def wait(self, seconds: float = 300) -> Ended:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired as error:

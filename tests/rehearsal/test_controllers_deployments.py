@@ -1,3 +1,5 @@
+import asyncio
+
 from deployments.rehearsal.cluster.controllers.deployment_numbers import (
     max_surge,
     max_unavailable,
@@ -135,6 +137,26 @@ def test_without_progress_the_deadline_passes_in_pods_time() -> None:
             assert condition["reason"] == "ProgressDeadlineExceeded"
             assert condition["message"] == f'ReplicaSet "{newest}" has timed out progressing.'
             assert cluster.condition("Available")["status"] == "True"
+
+    run(story)
+
+
+def test_the_deadline_of_a_rollout_begins_with_it_however_long_ago_the_last_one_was() -> None:
+    async def story() -> None:
+        async with running() as cluster:
+            await cluster.deploy(progressDeadlineSeconds=20)
+            await asyncio.sleep(0.3)  # half a minute of a pod's time
+            said: list[str] = []
+
+            def note(change: Change) -> None:
+                if change.resource == DEPLOYMENTS:
+                    said.append(cluster.condition("Progressing")["reason"])
+
+            cluster.server.store.listen(note)
+            await cluster.restart(DEPLOYMENTS, "web")
+
+            assert "NewReplicaSetCreated" in said
+            assert "ProgressDeadlineExceeded" not in said
 
     run(story)
 

@@ -62,7 +62,8 @@ class FakeTime:
 
     async def rest(self, seconds: float) -> None:
         self.rests.append(seconds)
-        await asyncio.sleep(0)
+        for _ in range(5):  # meanwhile others begin what they want to
+            await asyncio.sleep(0)
         self.seconds += seconds
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from flows.cli import app
+from deployments.cli import app
 from tests.architecture.repository import read
 
 BAD_INPUT = 2

@@ -114,8 +114,8 @@ def test_status_says_what_runs_wait_for() -> None:
 
 
 def test_a_typo_is_answered_with_what_there_is() -> None:
-    (told,) = Desk().typed(BOB, "aprove")
-    assert told.startswith("Not done: 'aprove' is none of: help, status")
+    (told,) = Desk().typed(BOB, "approv")
+    assert told.startswith("Not done: 'approv' is none of: help, status")
 
 
 def test_another_cluster_is_not_there() -> None:

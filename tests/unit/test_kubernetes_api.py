@@ -22,6 +22,7 @@ from tasks.adapters.kubernetes_api import (
     segment,
 )
 from tasks.adapters.kubernetes_login import configuration
+from tasks.adapters.kubernetes_objects import MERGE_PATCH
 from tasks.domain.errors import BadInputError, LeaseLostError, RefusedError, TransientError
 from tests.unit.scripted_server import (
     Asked,
@@ -121,7 +122,73 @@ def test_a_busy_api_server_is_not_asked_for_ever() -> None:
         pytest.raises(Busy, match=r"answered 429 to GET /version: slow down"),
     ):
         api.get("/version")
-    assert len(server.asked) == 4
+    assert len(server.asked) == 6
+
+
+def broken() -> Reply:
+    return refused(500, "InternalError", "etcdserver: leader changed")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda api: api.get("/version"), id="a read"),
+        pytest.param(lambda api: api.ask("/reviews", b"{}"), id="a review or a dry run"),
+        pytest.param(
+            lambda api: api.write("PATCH", "/object", b"{}", content_type=MERGE_PATCH),
+            id="a patch that says what shall be",
+        ),
+    ],
+)
+def test_what_may_be_said_twice_outlasts_failures_and_cuts(ask: Callable[[Api], bytes]) -> None:
+    pauses = Pauses()
+    cut = Reply(hangs_up=True)
+    with (
+        serving(in_turn(cut, broken(), cut, broken(), cut, json({"name": "a"}))) as server,
+        connected(server.url, pause=pauses) as api,
+    ):
+        assert ask(api) == b'{"name":"a"}'
+    assert pauses.seconds == [0.0, 1.0, 2.0, 4.0, 8.0]  # the first cut is a kept connection's end
+
+
+def test_a_server_that_only_hangs_up_is_not_asked_for_ever() -> None:
+    with (
+        serving(in_turn(Reply(hangs_up=True))) as server,
+        connected(server.url) as api,
+        pytest.raises(Unreachable, match="the connection was cut"),
+    ):
+        api.get("/version")
+    assert len(server.asked) == 6
+
+
+def test_a_webhook_that_is_down_is_told_at_once() -> None:
+    down = refused(500, "InternalError", 'failed calling webhook "rev.namespace": timed out')
+    with (
+        serving(in_turn(down)) as server,
+        connected(server.url) as api,
+        pytest.raises(ServerFailure, match="failed calling webhook"),
+    ):
+        api.ask("/api/v1/namespaces/shop/pods", b"{}", {"dryRun": "All"})
+    assert len(server.asked) == 1
+
+
+def test_a_patch_is_not_repeated_once_the_lease_is_lost() -> None:
+    class Held:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def check(self) -> None:
+            self.asked += 1
+            if self.asked > 1:
+                raise LeaseLostError("another process has the Lease")
+
+    with (
+        serving(in_turn(broken())) as server,
+        connected(server.url, guard=Held()) as api,
+        pytest.raises(LeaseLostError),
+    ):
+        api.write("PATCH", "/api/v1/namespaces/shop", b"{}", content_type=MERGE_PATCH)
+    assert len(server.asked) == 1
 
 
 def test_a_change_is_repeated_only_where_nothing_was_changed() -> None:
@@ -253,7 +320,7 @@ def test_nothing_is_changed_once_the_lease_is_lost() -> None:
         with pytest.raises(LeaseLostError):
             api.write("PATCH", "/api/v1/namespaces/shop", b"{}")
         assert not server.asked
-        api.write("POST", "/api/v1/pods", b"{}", query={"dryRun": "All"}, checks_guard=False)
+        api.ask("/api/v1/pods", b"{}", {"dryRun": "All"})
     assert server.asked[0].query == {"dryRun": "All"}
 
 

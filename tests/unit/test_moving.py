@@ -1,6 +1,6 @@
 """Moving namespaces forth and back on a mesh in memory: what stops, what goes on, what is left."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
@@ -16,11 +16,13 @@ from tasks.domain.inventory import Pod, Workload, WorkloadRef
 from tasks.domain.journal import (
     Attempted,
     Entry,
+    LeftAlone,
     LeftBehind,
     Outcome,
     Restarting,
     RollingBack,
     RunRecord,
+    Settled,
     Started,
     Step,
     WaveFailed,
@@ -28,7 +30,7 @@ from tasks.domain.journal import (
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Batch, NamespaceMove, Plan, Wave, WorkloadMove
 from tasks.journaling import note
-from tasks.namespaces import migrate_namespace_batch, move_back
+from tasks.namespaces import migrate_namespace_batch, move_back, settle_labels
 from tasks.proxies import await_arrival
 from tasks.rollback import move_namespaces_back
 from tasks.waves import roll_back_wave
@@ -49,6 +51,7 @@ from tests.unit.plan_cases import ENABLED, asked, cart_move, plan, space_move
 CART: Final = ref("cart", "shop")
 TILL: Final = ref("till", "shop")
 BANK: Final = ref("safe", "bank")
+DISABLED: Final = {"istio-injection": "disabled"}
 ALL: Final = (CART, TILL, BANK)
 ONE_AT_ONCE: Final = asked(
     limits={"workloads_at_once": 1}, timeouts={"rollout_seconds": 60, "proxies_seconds": 5}
@@ -90,6 +93,14 @@ class World:
         )
         with working(chosen):
             yield
+
+    def label(self, name: str, labels: Mapping[str, str]) -> None:
+        """Have somebody else say something of a namespace."""
+        spaces = tuple(
+            msgspec.structs.replace(one, labels=dict(labels)) if one.name == name else one
+            for one in self.mesh.now.namespaces
+        )
+        self.mesh.now = msgspec.structs.replace(self.mesh.now, namespaces=spaces)
 
     def move(self, parameters: UpgradeParameters = ONE_AT_ONCE) -> list[str]:
         with self.working():
@@ -447,17 +458,50 @@ def test_nothing_was_moved_so_nothing_goes_back() -> None:
 
 def test_what_somebody_said_of_a_namespace_since_the_plan_is_not_overwritten() -> None:
     world = World()
-    said = {"istio-injection": "disabled"}
-    spaces = tuple(
-        msgspec.structs.replace(one, labels=said) if one.name == "shop" else one
-        for one in world.mesh.now.namespaces
-    )
-    world.mesh.now = msgspec.structs.replace(world.mesh.now, namespaces=spaces)
+    world.label("shop", DISABLED)
 
     assert world.move() == []
 
-    assert world.says("shop") == said
+    assert world.says("shop") == DISABLED
     assert world.revisions() == [{OLD}, {OLD}, {NEW}]
-    assert "shop: somebody changed its labels since the plan, so it is left as it is" in world.steps
+    assert world.steps == [
+        "shop: somebody changed its labels since the plan, so it is left as it is",
+        "bank: 1 workloads are on 1-29-1",
+    ]
+    assert [(one.namespace, one.is_moved) for one in world.record.of(LeftAlone)] == [
+        ("shop", False)
+    ]
     world.undo()
-    assert world.says("shop") == said
+    assert world.says("shop") == DISABLED
+
+
+def test_the_way_back_says_whose_labels_it_undoes() -> None:
+    world = World()
+    world.move()
+    world.label("shop", DISABLED)
+
+    world.undo()
+
+    assert world.says("shop") == ENABLED
+    assert (
+        "shop: somebody changed its labels to istio-injection=disabled meanwhile; "
+        "they become what they were before the run"
+    ) in world.steps
+
+
+def test_labels_that_somebody_changed_are_counted_among_none_that_were_settled() -> None:
+    world = World()
+    world.label("shop", DISABLED)
+    world.move()
+    world.label("bank", DISABLED)
+
+    with world.working():
+        settle_labels.fn(PLAN)
+
+    assert (world.says("shop"), world.says("bank")) == (DISABLED, DISABLED)
+    assert world.steps[-1] == "0 namespaces are labelled as before, which now means 1-29-1"
+    assert world.record.of(Settled) == ()
+    assert [(one.namespace, one.is_moved) for one in world.record.of(LeftAlone)] == [
+        ("shop", False),
+        ("bank", True),
+    ]

@@ -15,7 +15,6 @@ from tasks.domain.journal import (
     Entry,
     Finished,
     Holding,
-    LeftBehind,
     Moved,
     Outcome,
     Planned,
@@ -35,7 +34,6 @@ from tasks.domain.report import (
     finding_lines,
     findings_table,
     has_lapsed,
-    left_behind_todo,
     moved_namespaces,
     plan_lines,
     plan_report,
@@ -407,16 +405,6 @@ def test_every_outcome_has_an_exit_code() -> None:
 def test_a_run_that_is_not_over_has_no_report() -> None:
     assert run_report(journal(attempt())) is None
     assert run_report(journal(DONE, RollingBack(at=NOW, requester=REQUESTER))) is None
-
-
-def test_what_was_left_behind_is_left_to_people() -> None:
-    left = LeftBehind(at=NOW, workload=ref(), why="0 of 1 ready", wave=1)
-    assert left_behind_todo(journal(left)) == (
-        (
-            "shop/Deployment/cart was not healthy before and was left behind (0 of 1 ready): "
-            "repair it, then restart it"
-        ),
-    )
 
 
 def test_a_flow_runs_message_gives_the_text_and_what_to_do() -> None:

@@ -22,7 +22,7 @@ class Kind:
     name: str
     target: Target
     what: str
-    usual_percent: float = 100.0
+    usual_percent: float
 
     @property
     def shape(self) -> str:
@@ -30,80 +30,45 @@ class Kind:
         return f"{self.name}:{self.target}" if self.target else self.name
 
 
-_KINDS: Final = (
-    Kind(
-        name="stuck-rollout",
-        target=Target.WORKLOAD,
-        what="its pods under the new revision never become ready",
-    ),
-    Kind(
-        name="crash-loop",
-        target=Target.WORKLOAD,
-        what="its pods under the new revision crash as soon as they run",
-    ),
-    Kind(
-        name="proxies-stale",
-        target=Target.NAMESPACE,
-        what="its proxies under the new revision never acknowledge what they are sent",
-    ),
-    Kind(
-        name="proxies-rejected",
-        target=Target.NAMESPACE,
-        what="its proxies under the new revision reject what they are sent",
-    ),
-    Kind(
-        name="sidecars-lost",
-        target=Target.NAMESPACE,
-        what="injection lets its new pods pass without a sidecar",
-    ),
-    Kind(
-        name="istiod-silent",
-        target=Target.REVISION,
-        what="its istiods answer nobody, neither who asks for a sidecar nor who asks for proxies",
-    ),
-    Kind(
-        name="istiod-dies",
-        target=Target.REVISION,
-        what="its istiod is killed, once; its proxies have to come back to the next one",
-    ),
-    Kind(
-        name="api-409",
-        target=Target.API,
-        what="the API server answers changes with conflicts: somebody else was faster",
-        usual_percent=5,
-    ),
-    Kind(
-        name="api-410",
-        target=Target.API,
-        what="the API server has forgotten where watches and long lists were",
-        usual_percent=5,
-    ),
-    Kind(
-        name="api-429",
-        target=Target.API,
-        what="the API server refuses requests: too many",
-        usual_percent=10,
-    ),
-    Kind(
-        name="api-500",
-        target=Target.API,
-        what="the API server answers with internal errors",
-        usual_percent=1,
-    ),
-    Kind(
-        name="api-slow",
-        target=Target.API,
-        what="the API server takes seconds to answer",
-        usual_percent=10,
-    ),
-    Kind(
-        name="api-cut",
-        target=Target.API,
-        what="the API server hangs up in the middle of answers",
-        usual_percent=1,
-    ),
-)
-KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
+_WHAT: Final[Mapping[Target, Mapping[str, str]]] = {
+    Target.WORKLOAD: {
+        "stuck-rollout": "its pods under the new revision never become ready",
+        "crash-loop": "its pods under the new revision crash as soon as they run",
+    },
+    Target.NAMESPACE: {
+        "proxies-stale": "its proxies under the new revision never acknowledge what they are sent",
+        "proxies-rejected": "its proxies under the new revision reject what they are sent",
+        "sidecars-lost": "injection lets its new pods pass without a sidecar",
+        "labels-changed": "somebody turns injection off by its labels meanwhile, once",
+    },
+    Target.REVISION: {
+        "istiod-silent": "its istiods answer nobody, neither who asks for a sidecar nor who asks "
+        "for proxies",
+        "istiod-dies": "its istiod is killed, once; its proxies have to come back to the next one",
+    },
+    Target.API: {
+        "api-409": "the API server answers changes with conflicts: somebody else was faster",
+        "api-410": "the API server has forgotten where watches and long lists were",
+        "api-429": "the API server refuses requests: too many",
+        "api-500": "the API server answers with internal errors",
+        "api-slow": "the API server takes seconds to answer",
+        "api-cut": "the API server hangs up in the middle of answers",
+    },
+}
+# Of the requests; what is not here befalls everything that it names.
+_USUAL_PERCENT: Final[Mapping[str, float]] = {
+    "api-409": 5,
+    "api-410": 5,
+    "api-429": 10,
+    "api-500": 1,
+    "api-slow": 10,
+    "api-cut": 1,
+}
+KINDS: Final[Mapping[str, Kind]] = {
+    name: Kind(name=name, target=target, what=what, usual_percent=_USUAL_PERCENT.get(name, 100))
+    for target, kinds in _WHAT.items()
+    for name, what in kinds.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

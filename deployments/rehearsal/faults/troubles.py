@@ -41,6 +41,11 @@ class Troubles(Calm):
         self._late = late
         self._began: float | None = None
 
+    @property
+    def new_revision(self) -> str:
+        """The revision that the upgrade installs."""
+        return self._new
+
     def begin(self) -> None:
         """Let faults happen from now on."""
         self._began = asyncio.get_running_loop().time()

@@ -25,7 +25,7 @@ from deployments.rehearsal.cluster.serving import serve
 from deployments.rehearsal.cluster.verbs import Server
 from deployments.rehearsal.errors import WrongInputError
 from deployments.rehearsal.faults.api import Weather
-from deployments.rehearsal.faults.killing import kill_istiods
+from deployments.rehearsal.faults.deeds import do_deeds
 from deployments.rehearsal.faults.parsing import new_revision, parse_faults
 from deployments.rehearsal.faults.troubles import Troubles
 from deployments.rehearsal.host.counting import Count
@@ -83,7 +83,7 @@ class Host:
         words = await _stdin()
         tasks = [
             asyncio.create_task(self._tell_counts()),
-            asyncio.create_task(kill_istiods(self._server, self._troubles)),
+            asyncio.create_task(do_deeds(self._server, self._troubles)),
         ]
         try:
             while word := (await words.readline()).decode().strip():

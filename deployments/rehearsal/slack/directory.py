@@ -23,6 +23,13 @@ class Directory:
             raise UnknownPlace(f"no such person: {user}")
         return self.people[user]
 
+    def attended(self, channel: str, user: str) -> Channel:
+        """Return a channel that a person is in. Raises UnknownPlace."""
+        person, found = self.person(user), self.channels.get(channel)
+        if found is None or user not in found.members:
+            raise UnknownPlace(f"{person.name} is in no channel {channel}")
+        return found
+
     def change_group(self, group: str, members: Iterable[str]) -> None:
         """Say who is in a group from now on, by its id or its handle. Raises UnknownPlace."""
         for one in self.groups.values():
@@ -58,6 +65,11 @@ class Directory:
         if not found.has_bot:
             raise Refused("not_in_channel")
         return found
+
+    def named(self, name: str) -> str:
+        """Return the id of a channel that was named as people do: `#name`."""
+        found = (one.id for one in self.channels.values() if f"#{one.name}" == name)
+        return next(found, name)
 
     def members(self, channel: Channel) -> list[str]:
         return [*channel.members, self.app.bot_user] if channel.has_bot else [*channel.members]

@@ -4,6 +4,7 @@ What people do: press buttons, fill in modals, type commands; and what they see 
 An app that does not acknowledge in time leaves a warning to the person, and nothing is repeated.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from deployments.rehearsal.slack import payloads, request_urls
@@ -17,32 +18,36 @@ from deployments.rehearsal.slack.state import Slack
 _FOR_ALL: Final = "in_channel"
 
 
-async def press(
-    slack: Slack,
-    user: str,
-    channel: str,
-    ts: str,
-    action_id: str,
-    *,
-    values: Values | None = None,
-) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """What is pressed: without a block it may be in any of the message."""
+
+    channel: str
+    ts: str
+    action_id: str
+    block_id: str = ""
+
+
+async def press(slack: Slack, user: str, spot: Spot, values: Values | None = None) -> Outcome:
     """
-    Press what has that action id; `values` is what is filled in, by block id and action id.
+    Press a button; `values` is what is filled in, by block id and action id.
 
     Raises UnknownPlace for what that person does not see.
     """
     person = slack.directory.person(user)
-    message = _seen(slack, channel, ts, user)
+    message = seen(slack, spot.channel, spot.ts, user)
     values = values or {}
     for block in message.blocks:
+        if spot.block_id not in {"", block["block_id"]}:
+            continue
         for element in elements_of(block):
-            if element.get("action_id") == action_id:
-                given = values.get(block["block_id"], {}).get(action_id)
+            if element.get("action_id") == spot.action_id:
+                given = values.get(block["block_id"], {}).get(spot.action_id)
                 action = payloads.action_of(slack, block, element, given)
                 state = filled(message.blocks, values)
                 payload = payloads.block_actions(slack, user, message, action, state)
                 return await _told(slack, "interactive", payload, user)
-    raise UnknownPlace(f"{person.name} sees no {action_id} at {ts}")
+    raise UnknownPlace(f"{person.name} sees no {spot.action_id} at {spot.ts}")
 
 
 async def command(slack: Slack, user: str, channel: str, name: str, text: str) -> Outcome:
@@ -62,7 +67,8 @@ async def command(slack: Slack, user: str, channel: str, name: str, text: str) -
 async def submit(slack: Slack, user: str, view_id: str, values: Values) -> Outcome:
     """Send a modal off. `values` is by block id, then action id. Raises UnknownPlace."""
     view = _view(slack, user, view_id)
-    content = shown(slack, view, values=filled(view.content["blocks"], values))
+    view.filled = filled(view.content["blocks"], values)
+    content = shown(slack, view, values=view.filled)
     told = payloads.view_submission(slack, user, "view_submission", content)
     outcome = await _told(slack, "interactive", told, user)
     if outcome.acknowledged:
@@ -96,7 +102,7 @@ async def event(slack: Slack, content: Json) -> Outcome:
     }
     for attempt in range(2):
         more = {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
-        answer = await slack.hub.deliver("events_api", payload, patience=slack.patience, more=more)
+        answer = await _answer(slack, "events_api", payload, more)
         if answer is not None:
             return Outcome(acknowledged=True, payload=payload, answer=answer)
     return Outcome(acknowledged=False, payload=payload)
@@ -127,24 +133,25 @@ async def _told(slack: Slack, kind: str, payload: Json, user: str) -> Outcome:
     return Outcome(acknowledged=True, payload=payload, answer=answer)
 
 
-async def _answer(slack: Slack, kind: str, payload: Json) -> Json | None:
+async def _answer(slack: Slack, kind: str, payload: Json, more: Json | None = None) -> Json | None:
     if not slack.request_url:
-        return await slack.hub.deliver(kind, payload, patience=slack.patience)
+        return await slack.hub.deliver(kind, payload, patience=slack.patience, more=more)
     return await request_urls.post(
         slack.request_url,
-        request_urls.form_of(kind, payload),
+        *request_urls.body_of(kind, payload),
         secret=slack.app.signing_secret,
         now=slack.now,
         patience=slack.patience,
     )
 
 
-def _seen(slack: Slack, channel: str, ts: str, user: str) -> Message:
+def seen(slack: Slack, channel: str, ts: str, user: str) -> Message:
+    """Return a message that a person sees. Raises UnknownPlace."""
     found = slack.conversations.whispered(channel, ts, user)
     if found is not None:
         return found
-    place = slack.directory.channels.get(channel)
-    message = slack.conversations.get(channel, ts) if place and user in place.members else None
+    slack.directory.attended(channel, user)
+    message = slack.conversations.get(channel, ts)
     if message is None:
         raise UnknownPlace(f"{user} sees no message {ts} in {channel}")
     return message

@@ -37,7 +37,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class View:
-    """A modal that a person sees, with the errors of the last attempt."""
+    """A modal that a person sees, with what was filled in at the last attempt, and the errors."""
 
     id: str
     user: str
@@ -46,6 +46,7 @@ class View:
     root: str
     previous: str = ""
     errors: dict[str, str] = field(default_factory=dict[str, str])
+    filled: Json = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

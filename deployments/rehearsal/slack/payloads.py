@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from deployments.rehearsal.slack.errors import UnknownPlace
 from deployments.rehearsal.slack.filling import chosen
 from deployments.rehearsal.slack.objects import Json, Message
 from deployments.rehearsal.slack.state import Slack
@@ -30,7 +29,7 @@ def block_actions(slack: Slack, user: str, message: Message, action: Json, value
     payload = _common(slack, "block_actions", user) | {
         "container": container,
         "trigger_id": slack.passes.trigger(user),
-        "channel": {"id": message.channel, "name": _channel_name(slack, message.channel)},
+        "channel": {"id": message.channel, "name": slack.directory.channels[message.channel].name},
         "state": {"values": values},
         "response_url": response_url(slack, name),
         "actions": [action],
@@ -48,14 +47,14 @@ def view_submission(slack: Slack, user: str, kind: str, view: Json) -> Json:
 
 
 def slash_command(slack: Slack, user: str, channel: str, command: str, text: str) -> Json:
-    person = slack.directory.person(user)
+    person, place = slack.directory.person(user), slack.directory.attended(channel, user)
     name = slack.passes.response(channel, user)
     return {
         "token": slack.app.verification_token,
         "team_id": slack.directory.team_of(user),
         "team_domain": slack.workspace.domain,
         "channel_id": channel,
-        "channel_name": _channel_name(slack, channel),
+        "channel_name": place.name,
         "user_id": user,
         "user_name": person.name,
         "command": command,
@@ -92,10 +91,3 @@ def _common(slack: Slack, kind: str, user: str) -> Json:
         "enterprise": None,
         "is_enterprise_install": False,
     }
-
-
-def _channel_name(slack: Slack, channel: str) -> str:
-    found = slack.directory.channels.get(channel)
-    if found is None:
-        raise UnknownPlace(f"no such channel: {channel}")
-    return found.name

@@ -20,18 +20,22 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
 
 
-def form_of(kind: str, payload: Json) -> bytes:
-    """Return the body: commands are forms themselves, everything else is JSON in a field."""
+def body_of(kind: str, payload: Json) -> tuple[bytes, str]:
+    """Return the body and its type: events are JSON, commands forms, all else JSON in a form."""
+    if kind == "events_api":
+        return json.dumps(payload).encode(), "application/json"
     if kind == "slash_commands":
-        return urlencode(payload).encode()
-    return urlencode({"payload": json.dumps(payload)}).encode()
+        return urlencode(payload).encode(), _FORM
+    return urlencode({"payload": json.dumps(payload)}).encode(), _FORM
 
 
-async def post(url: str, body: bytes, *, secret: str, now: Now, patience: float) -> Json | None:
+async def post(
+    url: str, body: bytes, kind: str, *, secret: str, now: Now, patience: float
+) -> Json | None:
     """Tell the app; return what it answered, or None if that was not in time or not 200."""
     timestamp = str(int(now()))
     headers = {
-        "Content-Type": _FORM,
+        "Content-Type": kind,
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
         "X-Slack-Request-Timestamp": timestamp,
         "X-Slack-Signature": signature(secret, timestamp, body),

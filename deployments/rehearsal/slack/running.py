@@ -46,12 +46,18 @@ class RunningSlack:
     # ---- what people do
 
     def press(
-        self, user: str, channel: str, ts: str, action_id: str, *, values: Values | None = None
+        self,
+        user: str,
+        channel: str,
+        ts: str,
+        action_id: str,
+        *,
+        block_id: str = "",
+        values: Values | None = None,
     ) -> Outcome:
-        """Press a button. Raises UnknownPlace."""
-        return self._told(
-            interactions.press(self.slack, user, channel, ts, action_id, values=values)
-        )
+        """Press a button, in that block or in any. Raises UnknownPlace."""
+        spot = interactions.Spot(channel=channel, ts=ts, action_id=action_id, block_id=block_id)
+        return self._told(interactions.press(self.slack, user, spot, values))
 
     def submit(self, user: str, view_id: str, values: Values) -> Outcome:
         """Send a modal off. Raises UnknownPlace."""

@@ -17,7 +17,6 @@ from deployments.rehearsal.slack.web.app import application
 
 HOST: Final = "127.0.0.1"
 _START: Final = 10.0  # seconds
-_LAST_ANSWERS: Final = 1
 _PING_EVERY: Final = 10.0
 
 
@@ -61,18 +60,35 @@ async def serve(slack: Slack, listener: socket.socket) -> AsyncGenerator[Running
         await server.is_up.wait()
         yield RunningSlack(slack, loop=asyncio.get_running_loop(), control_token=control)
     finally:
-        slack.hub.cut()
-        server.should_exit = True
+        server.is_over.set()
         await task
         listener.close()
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when it listens, and leaves signals to whoever runs the loop."""
+    """Says when it listens, leaves signals to whoever runs the loop, and ends at once."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self.is_over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.is_over.wait()
+
+    async def shutdown(
+        self,
+        sockets: list[socket.socket] | None = None,  # noqa: ARG002 - whoever opened them closes them
+    ) -> None:
+        """Hang up on everybody: a test that has ended waits for no answer."""
+        for server in self.servers:
+            server.close()
+        for one in list(self.server_state.connections):
+            one.transport.abort()
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -107,5 +123,4 @@ def _config(served: ASGIApp) -> uvicorn.Config:
         log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_LAST_ANSWERS,
     )

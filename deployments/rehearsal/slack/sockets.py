@@ -6,6 +6,7 @@ asked for: cut connections, silent ones, envelopes that come twice or in another
 """
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from dataclasses import dataclass, field
@@ -53,7 +54,8 @@ class Hub:
     _waiting: dict[str, asyncio.Future[Json]] = field(
         default_factory=dict[str, asyncio.Future[Json]]
     )
-    _held: list[Json] = field(default_factory=list[Json])
+    held: list[Json] = field(default_factory=list[Json])
+    _overtaken: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: int = 0
 
     def ticket(self) -> str:
@@ -115,12 +117,15 @@ class Hub:
         if self.troubles.reorder <= 0:
             await self._send(envelope)
             return
-        self._held.append(envelope)
-        if len(self._held) < self.troubles.reorder:
-            await asyncio.sleep(_HELD)
-        held, self._held = self._held, []
+        self.held.append(envelope)
+        if len(self.held) < self.troubles.reorder:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._overtaken.wait(), _HELD)
+        held, self.held = self.held, []
         if held:
             self.troubles.reorder = 0
+            self._overtaken.set()
+            self._overtaken = asyncio.Event()
         for one in reversed(held):
             await self._send(one)
 
@@ -140,14 +145,16 @@ class Hub:
 
     async def disconnect(self, reason: str) -> None:
         """Ask the app to come anew, as Slack does now and then; `warning` comes 10 s before."""
-        for line in list(self.lines.values()):
+        for number, line in list(self.lines.items()):
             await line.send({"type": "disconnect", "reason": reason, "debug_info": _DEBUG})
             if reason != "warning":
+                self.leave(number)  # nothing more is delivered there
                 await line.close()
 
     def cut(self) -> None:
         """Let every connection be lost, without a word."""
-        for line in list(self.lines.values()):
+        for number, line in list(self.lines.items()):
+            self.leave(number)
             line.abort()
 
     def silence(self, *, on: bool) -> None:

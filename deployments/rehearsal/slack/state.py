@@ -107,8 +107,8 @@ class Slack:
         thread_ts: str = "",
         metadata: Json | None = None,
     ) -> str:
-        """Let a person say something, or somebody else's app in their name; return its ts."""
-        self.directory.person(user)
+        """Let a person say something where they are; return its ts. Raises UnknownPlace."""
+        self.directory.attended(channel, user)
         message = Message(
             channel=channel,
             ts=self.stamps.next(),

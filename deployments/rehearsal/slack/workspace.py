@@ -13,6 +13,7 @@ BOT_SCOPES: Final = (
     "channels:read",
     "chat:write",
     "commands",
+    "groups:history",
     "reactions:write",
     "usergroups:read",
     "users:read",

@@ -140,6 +140,8 @@ class Deployments:
             return None
         first = _news_of_new(now, family.new, had_new=had_new)
         if first is not None:
+            # The deadline begins with it, and not with what an earlier rollout did last.
+            self._progressed[uid_of(now)] = asyncio.get_running_loop().time()
             now = now | {
                 "status": status_of(now) | {"conditions": replaced(conditions_of(now), first)}
             }

@@ -75,10 +75,10 @@ def completed(blocks: Sequence[Json], fresh: Callable[[], str]) -> list[Json]:
     """Return the blocks as Slack keeps them: each, and what can be pressed, has a name."""
     found = cast("list[Json]", json.loads(json.dumps(blocks)))
     for block in found:
-        block.setdefault("block_id", fresh())
+        block["block_id"] = block.get("block_id") or fresh()
         for element in elements_of(block) if block["type"] in _HOLDERS else ():
             if element.get("type") != "image":
-                element.setdefault("action_id", fresh())
+                element["action_id"] = element.get("action_id") or fresh()
     return found
 
 
@@ -99,6 +99,7 @@ def _check_all(place: Place, blocks: Sequence[Json]) -> None:
         inside, kind = place.at("blocks", number), str(block.get("type", ""))
         inside.string(block, "block_id", ID)
         if kind in _CHECKS:
+            inside.only(block, _KNOWN[kind] | {"type", "block_id"})
             _CHECKS[kind](inside, block)
         elif kind not in _UNSEEN:
             inside.at("type").say(f"unsupported type: {kind}")
@@ -114,8 +115,8 @@ def _check_unique(place: Place, blocks: Sequence[Json]) -> None:
         if name in names:
             inside.at("block_id").say(f"`block_id` {name} already exists")
         names.add(name)
-    actions: set[str] = set()
     for number, block in enumerate(blocks):
+        actions: set[str] = set()  # of one block: another may have the same
         for element in elements_of(block):
             name = element.get("action_id")
             if not isinstance(name, str):
@@ -174,6 +175,15 @@ _CHECKS: Final[dict[str, Callable[[Place, Json], None]]] = {
     "image": check_image,
     "input": _check_input,
     "section": _check_section,
+}
+_KNOWN: Final[dict[str, frozenset[str]]] = {
+    "actions": frozenset({"elements"}),
+    "context": frozenset({"elements"}),
+    "divider": frozenset(),
+    "header": frozenset({"text", "level"}),
+    "image": frozenset({"alt_text", "image_url", "slack_file", "title"}),
+    "input": frozenset({"dispatch_action", "element", "hint", "label", "optional"}),
+    "section": frozenset({"accessory", "expand", "fields", "text"}),
 }
 # Known and let through, and drawn as what they are called.
 _UNSEEN: Final = frozenset({"call", "file", "markdown", "rich_text", "table", "video"})

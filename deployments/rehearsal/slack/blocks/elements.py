@@ -37,6 +37,18 @@ _UNSEEN: Final = frozenset(
         "users_select",
     }
 )
+_OF_BUTTON: Final = frozenset(
+    {
+        "accessibility_label",
+        "action_id",
+        "confirm",
+        "style",
+        "text",
+        "type",
+        "url",
+        "value",
+    }
+)
 _MENUS: Final = frozenset(_MOST_OPTIONS)
 IN_ACTIONS: Final = frozenset({"button"}) | _MENUS | _UNSEEN
 IN_INPUTS: Final = (frozenset({"plain_text_input"}) | _MENUS | _UNSEEN) - {"overflow"}
@@ -64,6 +76,7 @@ def check_image(place: Place, image: Json) -> None:
 
 
 def _check_button(place: Place, button: Json) -> None:
+    place.only(button, _OF_BUTTON)
     check_text(place, button, "text", LABEL)
     place.string(button, "value", VALUE)
     place.string(button, "url", _URL)

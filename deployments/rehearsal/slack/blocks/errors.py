@@ -1,5 +1,6 @@
 """What is wrong with blocks, each fault with where it is."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -18,6 +19,11 @@ class Place:
 
     def say(self, fault: str) -> None:
         self.found.append(f"{fault} [json-pointer:{self.pointer or '/'}]")
+
+    def only(self, owner: Json, known: AbstractSet[str]) -> None:
+        """Refuse what has no meaning."""
+        for name in sorted(owner.keys() - known):
+            self.say(f"invalid additional property: {name}")
 
     def missing(self, name: str) -> None:
         self.say(f"missing required field: {name}")

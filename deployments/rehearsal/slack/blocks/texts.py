@@ -31,7 +31,7 @@ def check_text_itself(place: Place, text: Json, most: int, types: frozenset[str]
     if text.get("type") not in types:
         place.at("type").say(f"must be one of: {', '.join(sorted(types))}")
     place.string(text, "text", most, required=True)
-    _only(place, text, {"type", "text", "emoji", "verbatim"})
+    place.only(text, {"type", "text", "emoji", "verbatim"})
 
 
 def check_style(place: Place, owner: Json) -> None:
@@ -50,8 +50,3 @@ def check_confirm(place: Place, owner: Json) -> None:
     check_text(inside, found, "confirm", _CONFIRM_BUTTON)
     check_text(inside, found, "deny", _CONFIRM_BUTTON)
     check_style(inside, found)
-
-
-def _only(place: Place, owner: Json, known: set[str]) -> None:
-    for name in sorted(owner.keys() - known):
-        place.say(f"additional property: {name}")

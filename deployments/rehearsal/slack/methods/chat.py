@@ -14,7 +14,7 @@ _WRITE: Final = ("chat:write",)
 
 
 def _post(slack: Slack, arguments: Json) -> Json:
-    channel = slack.directory.joined(needed(arguments, "channel")).id
+    channel = slack.directory.joined(slack.directory.named(needed(arguments, "channel"))).id
     text, blocks = _content(arguments)
     thread = _thread(slack, channel, text_of(arguments, "thread_ts"))
     metadata = _metadata(arguments)

@@ -81,7 +81,9 @@ def push_view(slack: Slack, user: str, content: Json) -> View:
 
 
 def replace_view(slack: Slack, view: View, content: Json) -> None:
-    slack.views[view.id] = replace(view, content=_kept(content), hash=_hash(slack), errors={})
+    slack.views[view.id] = replace(
+        view, content=_kept(content), hash=_hash(slack), errors={}, filled={}
+    )
 
 
 def _kept(content: Json) -> Json:

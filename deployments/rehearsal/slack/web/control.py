@@ -4,7 +4,7 @@
 Bodies and answers are JSON; a body that makes no sense is answered 400 with {"error": ...}.
 
     GET    state        messages, ephemerals, views, warnings, groups, sockets, faults and the calls
-    POST   press        {user, channel, ts, action_id, values?}
+    POST   press        {user, channel, ts, action_id, block_id?, values?}
     POST   submit       {user, view_id, values?}
     POST   close        {user, view_id}
     POST   command      {user, channel, command, text?}
@@ -49,6 +49,7 @@ class _Press(msgspec.Struct, forbid_unknown_fields=True):
     channel: str
     ts: str
     action_id: str
+    block_id: str = ""
     values: _Values = {}
 
 
@@ -173,16 +174,13 @@ class Control:
         return JSONResponse({})
 
     async def _press(self, asked: _Press) -> Json:
-        return _outcome(
-            await interactions.press(
-                self._slack,
-                asked.user,
-                asked.channel,
-                asked.ts,
-                asked.action_id,
-                values=asked.values,
-            )
+        spot = interactions.Spot(
+            channel=asked.channel,
+            ts=asked.ts,
+            action_id=asked.action_id,
+            block_id=asked.block_id,
         )
+        return _outcome(await interactions.press(self._slack, asked.user, spot, asked.values))
 
     async def _submit(self, asked: _Submit) -> Json:
         return _outcome(

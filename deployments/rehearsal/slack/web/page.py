@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, unquote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from deployments.rehearsal.slack.workspace import Channel
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FILLED: Final = "v:"  # what fields of blocks are called: v:BLOCK:ACTION, each quoted
+_MANY: Final = "[]"  # not left over from quoting
 _SEE_OTHER: Final = 303
 Form = dict[str, list[str]]
 
@@ -136,28 +137,20 @@ class Page:
         return taking
 
     async def _press(self, user: str, form: Form) -> Response:
-        channel, ts = _one(form, "channel"), _one(form, "ts")
-        await interactions.press(
-            self._slack, user, channel, ts, _one(form, "action_id"), values=_values(form)
-        )
+        await interactions.press(self._slack, user, _spot(form), _values(form))
         return _back(form)
 
     async def _visit(self, request: Request) -> Response:
         """Follow a button that leads elsewhere: the app is told, and nobody waits for it."""
         form: Form = parse_qs(request.url.query, keep_blank_values=True)
-        user, channel, ts = self._user(request), _one(form, "channel"), _one(form, "ts")
+        user = self._user(request)
         if not user or not self._sessions.is_ours(request, _one(form, "word")):
             return _FORGED
-        said = self._slack.conversations
-        message = said.whispered(channel, ts, user) or said.get(channel, ts)
-        elements = (
-            [one for block in message.blocks for one in elements_of(block)] if message else []
-        )
-        action = _one(form, "action_id")
-        url = next((str(one.get("url", "")) for one in elements if one["action_id"] == action), "")
+        spot = _spot(form)
+        url = self._url(user, spot)
         if not is_web(url):
             return _back(form)
-        told = asyncio.create_task(interactions.press(self._slack, user, channel, ts, action))
+        told = asyncio.create_task(interactions.press(self._slack, user, spot))
         self._under_way.add(told)
         told.add_done_callback(self._under_way.discard)
         return RedirectResponse(url, _SEE_OTHER, headers={"Referrer-Policy": "no-referrer"})
@@ -187,6 +180,18 @@ class Page:
         self._slack.warnings[user].clear()
         return _back(form)
 
+    def _url(self, user: str, spot: interactions.Spot) -> str:
+        """Return where a button leads; nowhere if that person sees none."""
+        try:
+            message = interactions.seen(self._slack, spot.channel, spot.ts, user)
+        except UnknownPlace:
+            return ""
+        for block in message.blocks:
+            for one in elements_of(block):
+                if (block["block_id"], one.get("action_id")) == (spot.block_id, spot.action_id):
+                    return str(one.get("url", ""))
+        return ""
+
     def _user(self, request: Request) -> str:
         user = request.cookies.get(PERSON, "")
         return user if any(user == one.id for one in self._slack.workspace.people) else ""
@@ -210,12 +215,25 @@ def _values(form: Form) -> dict[str, dict[str, Any]]:
     """Return what was filled in. A field of which there are several, or may be, ends in []."""
     found: dict[str, dict[str, Any]] = {}
     for name, given in form.items():
-        block, _, action = name.removeprefix(_FILLED).partition(":")
         if not name.startswith(_FILLED) or given == [""]:
             continue
-        many = action.endswith("[]")
-        found.setdefault(block, {})[action.removesuffix("[]")] = given if many else given[-1]
+        many = name.endswith(_MANY)
+        block, action = _place(name.removeprefix(_FILLED).removesuffix(_MANY))
+        found.setdefault(block, {})[action] = given if many else given[-1]
     return found
+
+
+def _place(quoted: str) -> tuple[str, str]:
+    """Return the block and the action that a field or a button stands for."""
+    block, _, action = quoted.partition(":")
+    return unquote(block), unquote(action)
+
+
+def _spot(form: Form) -> interactions.Spot:
+    block, action = _place(_one(form, "press"))
+    return interactions.Spot(
+        channel=_one(form, "channel"), ts=_one(form, "ts"), action_id=action, block_id=block
+    )
 
 
 def _sent(text: str) -> str:

@@ -20,7 +20,9 @@ def seen(slack: Slack, user: str, channel: Channel, thread: str) -> Json:
         "messages": [_message(slack, one) for one in _of_channel(slack, channel.id, user)],
         "thread": [_message(slack, one) for one in _of_thread(slack, root, user)] if root else [],
         "thread_ts": root.ts if root else "",
-        "view": shown(slack, front) | {"errors": front.errors} if front else None,
+        "view": shown(slack, front) | {"errors": front.errors, "filled": front.filled}
+        if front
+        else None,
         "warnings": slack.warnings[user][-3:],
         "is_down": slack.faults.is_down,
     }
