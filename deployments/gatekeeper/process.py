@@ -44,6 +44,7 @@ class Asked:
     settings: Settings
     listen: Address
     by_http: bool = False  # Slack is heard by HTTP instead of a socket
+    silent_seconds: float = _SILENT
     said: Callable[[int], None]  # told the port of the pages once everything is up
 
 
@@ -93,7 +94,7 @@ async def at_work(
                 )
             )
         verify = _verify(asked, clusters) if asked.by_http else None
-        ills = partial(_ills, socket, watchers)
+        ills = partial(_ills, socket, watchers, asked.silent_seconds)
         application = pages(ills=ills, metrics=metrics, receiver=receiver, verify=verify)
         port = await stack.enter_async_context(served(application, asked.listen))
         tasks = [
@@ -186,10 +187,12 @@ def _verify(
     return verify
 
 
-def _ills(socket: SlackSocket | None, watchers: Mapping[str, Watcher]) -> list[str]:
+def _ills(
+    socket: SlackSocket | None, watchers: Mapping[str, Watcher], most_silent: float
+) -> list[str]:
     """Say what is wrong with this process, which a restart might mend."""
     found: list[str] = []
-    if socket is not None and (silent := socket.silent_for()) > _SILENT:
+    if socket is not None and (silent := socket.silent_for()) > most_silent:
         found.append(f"nothing was heard from Slack for {silent:.0f} s")
     found += [
         f"the look at cluster {name} has not come to an end for {one.busy_for:.0f} s"
