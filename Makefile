@@ -24,7 +24,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # pip compiles nothing (see install), and Prefect is 2,000 modules: who starts it compiles them once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test format lock clean
+.PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test benchmark format lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ rehearsal-test: install ## Run the real kubectl and istioctl, and upgrades that 
 
 faults-test: install ## Rehearse a whole upgrade under each fault
 	$(BIN)/pytest tests/rehearsal -m faults $(ARGS)
+
+benchmark: install ## Measure how long clicks on a gate take, with one gatekeeper and with two
+	$(BIN)/python -m benchmarks.clicks $(ARGS)
 
 format: install ## Put style in order as far as a tool can
 	$(BIN)/ruff check --fix
