@@ -59,7 +59,8 @@ InSlack = Annotated[
     typer.Option("--slack", help="Ask at the gates in a Slack of its own, on a page here."),
 ]
 SlackPort = Annotated[
-    int, typer.Option("--slack-port", min=0, max=65535, help="That page's port. Default: any.")
+    int | None,
+    typer.Option("--slack-port", min=0, max=65535, help="That page's port. Default: any."),
 ]
 NewKubeconfig = Annotated[
     Path | None,
@@ -74,7 +75,7 @@ def rehearse(
     speed: Speed = 1.0,
     yes: Yes = False,
     slack: InSlack = False,
-    slack_port: SlackPort = 0,
+    slack_port: SlackPort = None,
     keep: Keep = False,
     serve_only: ServeOnly = False,
     port: Port = 0,
@@ -94,7 +95,13 @@ def rehearse(
         asked = Asked(scenario=chosen, faults=faults, speed=speed, port=port, kubeconfig=kubeconfig)
         if serve_only or chosen is None:
             staging.refuse(
-                "--serve-only runs no upgrade", {"--yes": yes, "--keep": keep, "--slack": slack}
+                "--serve-only runs no upgrade",
+                {
+                    "--yes": yes,
+                    "--keep": keep,
+                    "--slack": slack,
+                    "--slack-port": slack_port is not None,
+                },
             )
             code = rehearsal.serve(asked, partial(staging.tell, output))
         else:
@@ -102,7 +109,7 @@ def rehearse(
                 chosen,
                 yes=yes,
                 keep=keep,
-                slack_port=slack_port if slack else None,
+                slack_port=staging.slack_port(slack_port, is_wanted=slack),
                 output=output,
             )
             code = rehearsal.rehearse(asked, performance)

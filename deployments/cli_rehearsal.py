@@ -70,6 +70,13 @@ def refuse(why: str, flags: Mapping[str, bool]) -> None:
             raise BadInputError(f"{why}; leave {flag} out")
 
 
+def slack_port(given: int | None, *, is_wanted: bool) -> int | None:
+    """Return the port of the Slack, 0 for any; None without one."""
+    if not is_wanted and given is not None:
+        raise BadInputError("--slack-port is the port of --slack's page; give --slack, too")
+    return (given or 0) if is_wanted else None
+
+
 def performance(
     scenario: Scenario, *, yes: bool, keep: bool, slack_port: int | None, output: Format
 ) -> Performance:

@@ -77,7 +77,7 @@ class FakeSlack:
         await self._answer()
         self.whispers.append((user, text))
 
-    async def answer(self, response_url: str, text: str) -> bool:
+    async def answer(self, response_url: str, text: str, *, thread: str | None) -> bool:
         await self._answer()
         if self.has_response_urls:
             self.answers.append(text)

@@ -68,7 +68,7 @@ class Commands:
 
     async def _tell(self, command: Command, text: str) -> None:
         with suppress(UpgradeError):  # told otherwise, then
-            if await self._people.answer(command.response_url, text):
+            if await self._people.answer(command.response_url, text, thread=None):
                 return
         await self._decisions.whisper(command.channel, command.person, text, thread=None)
 

@@ -193,7 +193,7 @@ class Decisions:
 
     async def _tell(self, click: Click, text: str) -> None:
         try:
-            if await self._people.answer(click.response_url, text):
+            if await self._people.answer(click.response_url, text, thread=click.thread):
                 return
         except UpgradeError as error:
             _log.warning("no answer by way of the response URL: %s", error)

@@ -360,7 +360,7 @@ class SlackPeople(Protocol):
         """Tell one person something, where they are."""
         ...
 
-    async def answer(self, response_url: str, text: str) -> bool:
+    async def answer(self, response_url: str, text: str, *, thread: str | None) -> bool:
         """Tell the person who clicked or typed a command; False when it is too late for that."""
         ...
 

@@ -162,8 +162,8 @@ class SlackApi:
         said = await self._ask(Method.MEMBERS, {"usergroup": group}, target=group)
         return _shaped(Method.MEMBERS, said, _Group).users
 
-    async def answer(self, response_url: str, text: str) -> bool:
-        return await self._answers.send(response_url, text)
+    async def answer(self, response_url: str, text: str, *, thread: str | None) -> bool:
+        return await self._answers.send(response_url, text, thread=thread)
 
     # ---- ourselves
 

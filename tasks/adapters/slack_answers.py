@@ -39,7 +39,7 @@ class ResponseUrls:
         if base_url != SLACK:
             self._allowed.add(_origin(parse_base(base_url)))
 
-    async def send(self, response_url: str, text: str) -> bool:
+    async def send(self, response_url: str, text: str, *, thread: str | None) -> bool:
         """Answer; False when Slack takes no more answers there."""
         address = self._parsed(response_url)
         client = AsyncWebhookClient(
@@ -50,9 +50,7 @@ class ResponseUrls:
         failure: UpgradeError
         try:
             async with self._places:
-                answer = await client.send(
-                    text=text, response_type="ephemeral", replace_original=False
-                )
+                answer = await client.send_dict(_body(text, thread))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             failure = TransientError("Slack could not be told an answer: the connection failed")
         else:
@@ -73,6 +71,11 @@ class ResponseUrls:
         if not is_allowed:
             raise RefusedError("an answer was to go to an address that is not Slack's")
         return address
+
+
+def _body(text: str, thread: str | None) -> dict[str, Any]:
+    body = {"text": text, "response_type": "ephemeral", "replace_original": False}
+    return body if thread is None else body | {"thread_ts": thread}
 
 
 def _origin(address: SplitResult) -> _Origin:

@@ -41,6 +41,12 @@ def wrong(tmp_path: Path) -> Path:
         pytest.param([], "give --yes to approve them all", id="gates and no terminal"),
         pytest.param(["--serve-only", "--yes"], "--serve-only runs no upgrade; leave --yes out",
                      id="an answer and no question"),
+        pytest.param(["--serve-only", "--slack"], "--serve-only runs no upgrade; leave --slack out",
+                     id="a Slack and no gate"),
+        pytest.param(["--slack", "--yes"], "--slack lets people decide on its page; leave --yes",
+                     id="answers and a page to answer on"),
+        pytest.param(["--yes", "--slack-port", "8000"], "give --slack, too",
+                     id="the port of a page that nobody asked for"),
         pytest.param(["--yes", "--kubeconfig", "/nowhere/at/all"], "there is no folder /nowhere/at",
                      id="a folder that is not there"),
     ],
@@ -99,3 +105,11 @@ def test_a_port_in_use_is_told_as_such(taken_port: int) -> None:
 
     assert ended.exit_code == 2
     assert f"--port {taken_port} is in use" in ended.stderr
+
+
+def test_a_port_in_use_is_told_before_anything_is_started_for_slack(taken_port: int) -> None:
+    ended = rehearse("--slack", "--slack-port", str(taken_port))
+
+    assert ended.exit_code == 2
+    assert f"--slack-port {taken_port} is in use" in ended.stderr
+    assert "Prefect" not in ended.stderr

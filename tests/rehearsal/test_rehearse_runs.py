@@ -103,6 +103,24 @@ def test_a_stuck_rollout_sends_its_wave_back_and_no_other_wave_is_touched(
     assert with_prefect.processes() == []
 
 
+def test_ctrl_c_while_slack_is_asked_ends_slack_and_gatekeeper_too(
+    with_prefect: Rehearsals,
+) -> None:
+    running = with_prefect.start("--slack", "--keep", "--speed", "10", "-o", "json")
+    running.until_it_says("Gate start waits for an answer in Slack: http://127.0.0.1:")
+    assert any("deployments.cli gatekeeper" in one for one in with_prefect.processes())
+    running.interrupt()
+    running.until_it_says("The cluster and its Slack stay")
+    assert any("deployments.cli gatekeeper" in one for one in with_prefect.processes())
+    running.interrupt()
+
+    ended = running.wait(60)
+
+    assert ended.code == 130, ended
+    assert ended.document["outcome"] == "Interrupted"
+    assert with_prefect.processes() == []
+
+
 def test_ctrl_c_ends_the_upgrade_and_everything_that_was_started(with_prefect: Rehearsals) -> None:
     running = with_prefect.start("--yes")
     running.until_it_says("is ready and injects")

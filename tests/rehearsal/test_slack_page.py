@@ -76,6 +76,16 @@ def test_the_page_asks_who_one_is() -> None:
     assert "mesh-upgrades" in browser.html
 
 
+def test_the_page_says_who_is_in_a_group_for_groups_decide() -> None:
+    with at_work() as slack:
+        browser = Browser(slack.page)
+        assert browser.html.count("in @mesh-admins") == 2
+        slack.change_group("mesh-admins", [WHO])
+        browser.become(WHO)
+
+    assert browser.html.count("<small>@mesh-admins</small>") == 1
+
+
 def test_a_button_is_pressed_by_whoever_one_is() -> None:
     with at_work() as slack, app_beside(slack) as app:
         ask(slack)
@@ -270,13 +280,15 @@ def test_what_people_and_apps_say_is_never_markup() -> None:
         actions(button(text=text(EVIL), value=EVIL)),
     ]
     with at_work() as slack:
-        client(slack).chat_postMessage(channel=CHANNEL, text="x", blocks=blocks)
+        metadata = {"event_type": "said", "event_payload": {"key": f"{EVIL}' onclick='"}}
+        client(slack).chat_postMessage(channel=CHANNEL, text="x", blocks=blocks, metadata=metadata)
         slack.say(WHO, CHANNEL, f"{EVIL} <javascript:alert(1)|click>")
         html = looking(slack).html
 
     assert EVIL not in html
     assert "javascript:" not in html
     assert html.count("&lt;script&gt;") == 4
+    assert "onclick='" not in html
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_runs_only_its_own_script() -> None:

@@ -31,7 +31,7 @@ class FakeGroups:
     async def whisper(self, channel: str, user: str, text: str, *, thread: str | None) -> None:
         raise AssertionError
 
-    async def answer(self, response_url: str, text: str) -> bool:
+    async def answer(self, response_url: str, text: str, *, thread: str | None) -> bool:
         raise AssertionError
 
     async def open_modal(self, trigger: str, view: Mapping[str, object]) -> None:

@@ -130,6 +130,7 @@ def test_a_wave_that_fails_twice_is_told_twice() -> None:
     assert thread[3].message.text == (
         "Wave 1 failed: it is being rolled back to 1-28-3: shop/Deployment/cart did not come up"
     )
+    assert thread[4].message.text == "Wave 1 rolled back: it is on 1-28-3 again"
 
 
 def test_what_another_process_says_again_is_told_once() -> None:

@@ -92,9 +92,15 @@ def test_an_answer_is_for_one_person_and_may_come_too_late(reply: Reply, is_hear
     async def run() -> None:
         async with serving() as slack:
             slack.script("/actions/T/1/secret", reply)
-            assert await slack.api().answer(f"{slack.url}/actions/T/1/secret", "no") is is_heard
+            assert (
+                await slack.api().answer(
+                    f"{slack.url}/actions/T/1/secret", "no", thread="1700000000.000100"
+                )
+                is is_heard
+            )
             (asked,) = slack.asked
             assert asked.arguments == {
+                "thread_ts": "1700000000.000100",
                 "text": "no",
                 "response_type": "ephemeral",
                 "replace_original": False,
@@ -118,7 +124,7 @@ def test_an_answer_may_fail(reply: Reply, kind: type[UpgradeError]) -> None:
         async with serving() as slack:
             slack.script(f"/actions/{TOKEN}", reply)
             with pytest.raises(kind) as caught:
-                await slack.api().answer(f"{slack.url}/actions/{TOKEN}", "no")
+                await slack.api().answer(f"{slack.url}/actions/{TOKEN}", "no", thread=None)
             assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
     asyncio.run(run())
@@ -142,7 +148,7 @@ def test_an_answer_may_fail(reply: Reply, kind: type[UpgradeError]) -> None:
 )
 def test_an_answer_goes_to_slack_alone(url: str) -> None:
     with pytest.raises(RefusedError, match="not Slack's"):
-        asyncio.run(SlackApi(TOKEN).answer(url, "no"))
+        asyncio.run(SlackApi(TOKEN).answer(url, "no", thread=None))
 
 
 @pytest.mark.parametrize(

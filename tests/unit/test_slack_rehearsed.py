@@ -189,7 +189,7 @@ def test_a_click_is_heard_answered_and_leads_to_a_modal(
         (view,) = await asyncio.to_thread(slack.views, ALICE.id)
         assert view["errors"] == {"reason": "say why"}
         for is_heard in (True, True, True, True, True, False):  # Slack takes five
-            assert await api.answer(heard[0]["response_url"], "thanks") is is_heard
+            assert await api.answer(heard[0]["response_url"], "thanks", thread=None) is is_heard
         assert socket.silent_for() < 5
 
     async def run() -> None:

@@ -120,7 +120,9 @@ def _of_wave(entry: Moved | WaveFailed | WaveRolledBack, record: RunRecord) -> M
     elif isinstance(entry, WaveFailed):
         state, text, why = "failed", f"it is being rolled back to {old}", entry.why
     else:
-        state, text, why = "rolled back", f"it is on {old} again", entry.why
+        told = {one.why for one in record.of(WaveFailed) if one.wave == entry.wave}
+        why = "" if entry.why in told else entry.why  # the message above says it
+        state, text = "rolled back", f"it is on {old} again"
     return Milestone(
         subject=f"wave-{entry.wave}",
         key=f"wave-{entry.wave}-{state.replace(' ', '-')}",

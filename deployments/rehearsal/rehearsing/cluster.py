@@ -100,10 +100,11 @@ class Cluster:
         if word == wanted:
             return what
         if what is None:
-            raise BrokenError(f"the cluster has ended: {_last_line(self._log)}")
+            raise BrokenError(f"the cluster has ended: {last_line(self._log)}")
         raise (WrongInputError if what["is_input"] else BrokenError)(what["text"])
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last thing that was said into a log."""
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"

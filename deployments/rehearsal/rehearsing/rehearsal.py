@@ -1,25 +1,29 @@
 """The rehearsal's order of events: stage, Prefect, upgrade; and everything away again."""
 
 import sys
-import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Final
 
 from deployments.rehearsal.faults.parsing import new_revision
 from deployments.rehearsal.rehearsing.asking import Asked, Performance
-from deployments.rehearsal.rehearsing.in_slack import gates_in_slack, keeping_gates
+from deployments.rehearsal.rehearsing.in_slack import (
+    await_end_of_thread,
+    gates_in_slack,
+    keeping_gates,
+    pointing_to,
+    slack_at,
+)
 from deployments.rehearsal.rehearsing.product import Ended, Running, Upgrade, write_parameters
 from deployments.rehearsal.rehearsing.progress import Progress
 from deployments.rehearsal.rehearsing.signals import Signals
 from deployments.rehearsal.rehearsing.stage import Stage, set_up
 from deployments.rehearsal.rehearsing.view import View
 from deployments.rehearsal.scenario.values import Scenario
+from deployments.rehearsal.slack.running import RunningSlack
 
 INTERRUPTED: Final = 130
-_LAST_WORDS: Final = 6.0  # seconds for the end of the thread, and for people to see it
 
 
 def rehearse(asked: Asked, performance: Performance) -> int:
@@ -36,24 +40,27 @@ def rehearse(asked: Asked, performance: Performance) -> int:
 
 def _through(asked: Asked, performance: Performance, view: View, signals: Signals) -> int:
     with (
+        _slack(performance, view) as slack,
         _prefect(performance, view) as address,
         set_up(asked, view) as stage,
-        signals.ignored_afterwards(),
     ):
         view.say(f"Prefect's dashboard: {address().removesuffix('/api')}")
         view.say(
             "For another terminal: "
             f"export KUBECONFIG={stage.kubeconfig} ISTIO_CANARY_HOME={performance.home}"
         )
-        with _gates(stage, performance, view, address) as decided:
-            ended = _perform(stage, decided, view, signals)
-        sys.stdout.write(ended.out)
-        sys.stdout.flush()
-        if not asked.faults:
-            view.say(_comparison(ended.exit_code, performance.scenario))
-        if performance.stays:
-            view.say("The cluster stays; Ctrl-C ends it")
-            stage.cluster.wait()
+        with _gates(stage, performance, view, slack, address()), signals.ignored_afterwards():
+            ended = _perform(stage, performance, slack, view, signals)
+            sys.stdout.write(ended.out)
+            sys.stdout.flush()
+            if not asked.faults:
+                view.say(_comparison(ended.exit_code, performance.scenario))
+            if performance.stays:
+                what = "The cluster stays" if slack is None else "The cluster and its Slack stay"
+                view.say(f"{what}; Ctrl-C ends it")
+                stage.cluster.wait()
+            elif slack is not None and ended.exit_code != INTERRUPTED:
+                await_end_of_thread(slack)
         return ended.exit_code
 
 
@@ -82,38 +89,41 @@ def _prefect(performance: Performance, view: View) -> Generator[Callable[[], str
             wait([address])
 
 
-@contextmanager
-def _gates(
-    stage: Stage, performance: Performance, view: View, address: Callable[[], str]
-) -> Generator[Performance]:
-    """Have the gates asked in a Slack for a block, where that is wanted."""
+def _slack(performance: Performance, view: View) -> AbstractContextManager[RunningSlack | None]:
+    """Have a Slack for a block, where that is wanted: first of all, for its port may be in use."""
     port = performance.slack_port
-    if port is None:
-        yield performance
-        return
-    kept = keeping_gates(stage, home=performance.home, prefect=address(), view=view, port=port)
-    with kept as slack:
-        given = performance.scenario
-        upgrade = gates_in_slack(given.upgrade, slack)
-        yield replace(performance, scenario=replace(given, upgrade=upgrade))
-        threading.Event().wait(_LAST_WORDS)
+    return nullcontext() if port is None else slack_at(port, view)
 
 
-def _perform(stage: Stage, performance: Performance, view: View, signals: Signals) -> Ended:
-    parameters = stage.folder / "parameters.yaml"
-    write_parameters(
-        parameters, performance.scenario.upgrade, istioctls=list(stage.istioctls.values())
-    )
+def _gates(
+    stage: Stage, performance: Performance, view: View, slack: RunningSlack | None, prefect: str
+) -> AbstractContextManager[None]:
+    """Have the gates asked in a Slack for a block, if there is one."""
+    if slack is None:
+        return nullcontext()
+    return keeping_gates(stage, slack, home=performance.home, prefect=prefect, say=view.say)
+
+
+def _perform(
+    stage: Stage,
+    performance: Performance,
+    slack: RunningSlack | None,
+    view: View,
+    signals: Signals,
+) -> Ended:
+    parameters, given = stage.folder / "parameters.yaml", performance.scenario.upgrade
+    asked = given if slack is None else gates_in_slack(given, slack)
+    write_parameters(parameters, asked, istioctls=list(stage.istioctls.values()))
     upgrade = Upgrade(
         kubeconfig=stage.kubeconfig,
         parameters=parameters,
         home=performance.home,
         says_yes=performance.says_yes,
         is_json=performance.is_json,
-        asks_here=performance.slack_port is None,
+        asks_here=slack is None,
     )
     with view:
-        running = Running(upgrade, view.say)
+        running = Running(upgrade, view.say if slack is None else pointing_to(slack, view.say))
         with signals.left_to(running):
             return running.wait()
 

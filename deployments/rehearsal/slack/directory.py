@@ -74,5 +74,8 @@ class Directory:
     def members(self, channel: Channel) -> list[str]:
         return [*channel.members, self.app.bot_user] if channel.has_bot else [*channel.members]
 
+    def handles_of(self, user: str) -> list[str]:
+        return [one.handle for one in self.groups.values() if user in one.members]
+
     def team_of(self, user: str) -> str:
         return self.people[user].team or self.team

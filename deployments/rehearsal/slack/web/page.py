@@ -79,6 +79,7 @@ class Page:
             "word": self._sessions.word(session),
             "workspace": self._slack.workspace,
             "people": [one for one in self._slack.workspace.people if not one.deleted],
+            "handles_of": self._slack.directory.handles_of,
             "user": user,
         }
         channel = self._channel(user, request.query_params.get("channel", ""))

@@ -72,6 +72,7 @@ def _message(slack: Slack, message: Message) -> Json:
         "at": at.strftime("%H:%M:%S"),
         "text": message.text,
         "blocks": message.blocks,
+        "metadata": message.metadata,
         "only_you": bool(message.to),
         "edited": bool(message.edited),
         "is_gone": message.subtype == TOMBSTONE,
