@@ -26,7 +26,13 @@ def moment(text: str) -> float:
     ],
 )
 def test_a_schedule_comes_round(schedule: str, after: str, due: str) -> None:
-    assert Schedule.parse(schedule).after(moment(after)) == moment(due)
+    found = Schedule.parse(schedule)
+
+    assert found.after(moment(after)) == moment(due)
+    assert found.last(moment(due) + 59) == moment(due)
+    before = found.last(moment(due) - 1)
+    assert before is not None
+    assert before <= moment(after)
 
 
 @pytest.mark.parametrize("schedule", ["* * * *", "61 * * * *", "a * * * *", "5-1 * * * *"])
@@ -36,7 +42,10 @@ def test_what_is_no_schedule_is_refused(schedule: str) -> None:
 
 
 def test_a_day_that_never_comes_is_none() -> None:
-    assert Schedule.parse("0 0 31 2 *").after(moment("2026-01-01T00:00")) is None
+    never = Schedule.parse("0 0 31 2 *")
+
+    assert never.after(moment("2026-01-01T00:00")) is None
+    assert never.last(moment("2026-01-01T00:00")) is None
 
 
 def cron_job(**more: object) -> Json:
@@ -53,7 +62,7 @@ def test_a_missed_moment_is_made_up_for_once() -> None:
             await cluster.server.update(
                 CRONJOBS,
                 cluster.get(CRONJOBS, "web")
-                | {"status": {"lastScheduleTime": "2026-01-01T00:00:00Z"}},
+                | {"status": {"lastScheduleTime": "2016-01-01T00:00:00Z"}},
                 namespace="shop",
                 subresource="status",
             )
