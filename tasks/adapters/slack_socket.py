@@ -77,15 +77,17 @@ class _Client(SocketModeClient):
             raise TransientError("Slack let us connect no socket") from None
 
     async def abandon(self) -> None:
-        """Close what can be closed, and wait for nothing that hangs."""
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
-            async with asyncio.timeout(_CLOSED_WITHIN):
-                await self.close()  # type: ignore[no-untyped-call]
-        own = cast("Any", self)  # typed as futures of anything
-        for task in (own.message_processor, own.current_session_monitor, own.message_receiver):
-            if task is not None:
-                task.cancel()
-        await self.aiohttp_client_session.close()
+        """Close what can be closed, and wait for nothing that hangs, even when cancelled itself."""
+        try:
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_CLOSED_WITHIN):
+                    await self.close()  # type: ignore[no-untyped-call]
+        finally:
+            own = cast("Any", self)  # typed as futures of anything
+            for task in (own.message_processor, own.current_session_monitor, own.message_receiver):
+                if task is not None:
+                    task.cancel()
+            await self.aiohttp_client_session.close()
 
 
 class SocketMode:
