@@ -24,7 +24,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # pip compiles nothing (see install), and Prefect is 2,000 modules: who starts it compiles them once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test browser-test format lock clean
+.PHONY: help install demo test check mesh-test contract-test rehearsal-test faults-test browser-test chromium benchmark format lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,12 +74,17 @@ rehearsal-test: install ## Run the real kubectl and istioctl, and upgrades that 
 faults-test: install ## Rehearse a whole upgrade under each fault
 	$(BIN)/pytest tests/rehearsal -m faults $(ARGS)
 
-browser-test: install ## Press the buttons of the rehearsal's Slack in a headless Chromium
+browser-test: install chromium ## Press the buttons of the rehearsal's Slack in a headless Chromium
+	$(BIN)/pytest tests/browser -m browser $(ARGS)
+
+chromium: ## Install Chromium, if there is none and we are root
 	@for name in chromium chromium-browser google-chrome-stable google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium; \
 	else echo "There is no Chromium here: install the package chromium, as root apt-get does" >&2; exit 1; fi
-	$(BIN)/pytest tests/browser -m browser $(ARGS)
+
+benchmark: install ## Measure how long clicks on a gate take, with one gatekeeper and with two
+	$(BIN)/python -m benchmarks.clicks $(ARGS)
 
 format: install ## Put style in order as far as a tool can
 	$(BIN)/ruff check --fix

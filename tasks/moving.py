@@ -21,7 +21,7 @@ from tasks.domain.errors import (
     UnhealthyError,
     UpgradeError,
 )
-from tasks.domain.inventory import Pod, WorkloadRef, pods_by_workload
+from tasks.domain.inventory import Pod, Workload, WorkloadRef, pods_by_workload
 from tasks.domain.journal import Labelled, LeftBehind, Restarting
 from tasks.domain.parameters import UpgradeParameters
 from tasks.domain.plan import Action, WorkloadMove, injection_labels
@@ -156,6 +156,14 @@ class _Begun:
     generation: int = 0  # that its restart made: an older picture of it says nothing
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """One look at everything: sorting thousands of pods for each workload would take long."""
+
+    workloads: Mapping[WorkloadRef, Workload]
+    pods: Mapping[WorkloadRef, Sequence[Pod]]
+
+
 def roll(moves: Sequence[WorkloadMove], rolling: Rolling) -> None:
     """
     Give workloads new pods, a few at a time, and watch until all are settled.
@@ -203,7 +211,7 @@ def begin(move: WorkloadMove, state: NamespaceState, rolling: Rolling) -> _Begun
         rolling.restarts[move.ref] = now()
         note(Restarting(at=rolling.restarts[move.ref], workload=move.ref, ready=ready))
     begun = _Begun(move=move, at=now())
-    is_settled = workload is None or _look(begun, state, rolling).stage is Stage.SETTLED
+    is_settled = workload is None or _look(begun, _seen(state), rolling).stage is Stage.SETTLED
     if is_settled or move.action is not Action.RESTART:
         return begun
     prove_injection(move.ref.namespace, rolling.revision, move.ref)
@@ -213,11 +221,15 @@ def begin(move: WorkloadMove, state: NamespaceState, rolling: Rolling) -> _Begun
     return _Begun(move=move, at=begun.at, generation=generation)
 
 
-def _look(begun: _Begun, state: NamespaceState, rolling: Rolling) -> Progress:
+def _seen(state: NamespaceState) -> _Seen:
+    return _Seen(workloads=state.workloads, pods=pods_by_workload(state.pods))
+
+
+def _look(begun: _Begun, seen: _Seen, rolling: Rolling) -> Progress:
     ref = begun.move.ref
     return judge(
-        state.workloads.get(ref),
-        pods_by_workload(state.pods).get(ref, []),
+        seen.workloads.get(ref),
+        seen.pods.get(ref, []),
         revision=rolling.revision,
         ready_before=rolling.ready_before[ref],
         generation=begun.generation,
@@ -232,15 +244,17 @@ def _is_late(begun: _Begun, rolling: Rolling) -> bool:
 def _unfinished(active: Sequence[_Begun], state: NamespaceState, rolling: Rolling) -> list[_Begun]:
     """Return what has to be watched further; what failed on the way back is not."""
     unfinished: list[_Begun] = []
+    seen: _Seen | None = None
     for one in active:
         with rolling.bearing(one.move.ref):
-            if not _is_over(one, state, rolling):
+            seen = seen or _seen(state)
+            if not _is_over(one, seen, rolling):
                 unfinished.append(one)
     return unfinished
 
 
-def _is_over(begun: _Begun, state: NamespaceState, rolling: Rolling) -> bool:
-    progress = _look(begun, state, rolling)
+def _is_over(begun: _Begun, seen: _Seen, rolling: Rolling) -> bool:
+    progress = _look(begun, seen, rolling)
     ref = begun.move.ref
     if progress.stage is Stage.FAILED:
         late = f" within {rolling.deadline.total_seconds():g} s" if _is_late(begun, rolling) else ""
@@ -248,7 +262,7 @@ def _is_over(begun: _Begun, state: NamespaceState, rolling: Rolling) -> bool:
     if progress.stage is Stage.LEFT_BEHIND:
         _leave(ref, progress, rolling)
     if progress.stage is Stage.ROLLING and begun.move.action is Action.DELETE_PODS:
-        _delete_next(begun.move, state, rolling)
+        _delete_next(begun.move, seen, rolling)
     return progress.is_over
 
 
@@ -270,11 +284,11 @@ def _events(move: WorkloadMove) -> str:
     return f"; {found[0]}" if found else ""
 
 
-def _delete_next(move: WorkloadMove, state: NamespaceState, rolling: Rolling) -> None:
+def _delete_next(move: WorkloadMove, seen: _Seen, rolling: Rolling) -> None:
     """Delete one old pod, when all the others are ready: nobody else replaces those of an OnDelete workload."""
-    pods = pods_by_workload(state.pods).get(move.ref, [])
+    pods = seen.pods.get(move.ref, [])
     old = [pod for pod in pods if pod.revision != rolling.revision]
-    workload = state.workloads.get(move.ref)
+    workload = seen.workloads.get(move.ref)
     others_settled = all(pod.is_ready and not pod.is_terminating for pod in pods if pod not in old)
     is_complete = workload is not None and len(pods) >= workload.replicas
     if not old or not others_settled or not is_complete or any(pod.is_terminating for pod in old):

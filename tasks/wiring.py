@@ -42,7 +42,7 @@ from tasks.adapters.slack import SlackApi
 from tasks.adapters.slack_signatures import SlackSignatures
 from tasks.adapters.slack_socket import Hear, SocketMode
 from tasks.adapters.webhooks import KubernetesWebhooks
-from tasks.domain.errors import BadInputError
+from tasks.domain.errors import BadInputError, TransientError
 from tasks.domain.parameters import ClusterAccess
 from tasks.domain.revision import Version
 from tasks.places import Places
@@ -205,11 +205,18 @@ async def slack_socket(
     hear: Hear,
     acknowledged: Callable[[float], object],
 ) -> AsyncGenerator[SlackSocket]:
-    """Hear Slack by a socket for a block, with the app's token by reference."""
+    """
+    Hear Slack by a socket for a block, with the app's token by reference.
+
+    A Slack that is away now is heard once it is back. Raises RefusedError if it does not want us.
+    """
     word = _secret(token, "the app's token for Slack", secrets)
     socket = SocketMode(word, hear=hear, acknowledged=acknowledged, base_url=url)
     try:
-        await socket.connect()
+        try:
+            await socket.connect()
+        except TransientError:
+            socket.connect_later()
         yield socket
     finally:
         await socket.close()

@@ -100,7 +100,7 @@ class Commands:
         asked = starting.upgrade_parameters(cluster, wish.version, requester)
         flow_run = await asyncio.to_thread(starting.start_plan, cluster, asked)
         await self._tell(command, f"Drawing up the plan{_link(cluster, flow_run)}.")
-        info = await asyncio.to_thread(starting.await_end, cluster, flow_run)
+        info = await starting.await_end(cluster, flow_run)
         return escape(f"Plan: {info.state_name}. {info.state_message}") + _link(cluster, flow_run)
 
     # ---- what decides

@@ -17,6 +17,7 @@ from typing import Final
 from deployments.gatekeeper.thread import Wanted
 from tasks.adapters.ports import Channel, Votes
 from tasks.domain.approval import Row
+from tasks.domain.errors import RefusedError, UpgradeError
 from tasks.domain.journal import RunRecord
 from tasks.domain.slack import AnswerLostError, Label, MessageGoneError, Posted
 
@@ -25,6 +26,10 @@ from tasks.domain.slack import AnswerLostError, Label, MessageGoneError, Posted
 _OTHERS_WAIT: Final = 30.0  # seconds
 _OWNER_HAS: Final = 15.0
 _POSTED_WITHIN: Final = 10.0
+# How long a message may still appear whose post was given up; until then it is only looked for.
+_APPEARS_WITHIN: Final = 20.0
+# Another gatekeeper may have written over what we wrote, and have died before it noticed.
+_READ_EVERY: Final = 60.0
 # The head may be older than the run's own first entry, by another machine's clock.
 _CLOCKS_APART: Final = timedelta(minutes=10)
 _HEAD: Final = "head"
@@ -48,6 +53,9 @@ class Claims:
         while True:
             row = Row(key=f"slack-{key}-{number}", value=self._process)
             asked_at = self._monotonic()
+            if asked_at - self._seen.get((flow_run, row.key), asked_at) >= _OTHERS_WAIT:
+                number += 1  # it has lapsed for everybody: Prefect need not be asked again
+                continue
             first = await asyncio.to_thread(self._first, flow_run, row)
             is_ours = first.value == self._process
             since = self._seen.setdefault((flow_run, row.key), asked_at)
@@ -57,6 +65,10 @@ class Claims:
 
     def _first(self, flow_run: str, row: Row) -> Row:
         return self._votes().first(flow_run, row)
+
+    def now(self) -> float:
+        """Return the moment by the clock that claims lapse by."""
+        return self._monotonic()
 
 
 @dataclass(kw_only=True)
@@ -68,7 +80,8 @@ class _Thread:
     gone: set[str] = field(
         default_factory=set[str]
     )  # somebody deleted them; they are not said again
-    is_read: bool = False
+    read_at: float | None = None  # None: it has to be read before anything is posted
+    unsure: dict[str, float] = field(default_factory=dict[str, float])  # posts without an answer
 
 
 class Poster:
@@ -101,20 +114,33 @@ class Poster:
         next call goes on from there. `claimed_under` is the flow run that holds the claims.
         """
         thread = self._threads.setdefault(record.run, _Thread())
-        await self._update(thread, wanted, record)
+        now = self._claims.now()
+        if thread.read_at is not None and now - thread.read_at >= _READ_EVERY:
+            thread.read_at = None
+            await self._read(thread, record)
+        trouble = await self._update(thread, wanted, record)
         for one in wanted:
             if one.key in thread.posted or one.key in thread.gone:
                 continue
             await self._read(thread, record)  # another gatekeeper, or we before a restart
             if one.key in thread.posted:
                 continue
+            if now - thread.unsure.get(one.key, float("-inf")) < _APPEARS_WITHIN:
+                thread.read_at = None
+                return False
             if not await self._claims.is_ours(claimed_under, one.key):
-                thread.is_read = False
+                thread.read_at = None
                 return False  # its owner posts it now, and the order of the thread stays
             await self._post(thread, one, record)
+        if trouble is not None:
+            raise trouble
         return True
 
-    async def _update(self, thread: _Thread, wanted: tuple[Wanted, ...], record: RunRecord) -> None:
+    async def _update(
+        self, thread: _Thread, wanted: tuple[Wanted, ...], record: RunRecord
+    ) -> RefusedError | None:
+        """Change what says something else now. What Slack refuses holds up nothing that is new."""
+        trouble: RefusedError | None = None
         for one in wanted:
             posted = thread.posted.get(one.key)
             if posted is None or not one.is_updated:
@@ -130,12 +156,16 @@ class Poster:
                 )
                 thread.gone.add(one.key)
                 del thread.posted[one.key]
+            except RefusedError as error:
+                trouble = error
             else:
                 thread.posted[one.key] = Posted(ts=posted.ts, label=label)
+        return trouble
 
     async def _read(self, thread: _Thread, record: RunRecord) -> None:
-        if thread.is_read:
+        if thread.read_at is not None:
             return
+        began_at = self._claims.now()
         if thread.head is None:
             since = record.started.at - _CLOCKS_APART
             heads = await self._channel.heads(self._to, since=since)
@@ -143,10 +173,13 @@ class Poster:
             thread.head = mine[0] if mine else None
         if thread.head is not None:
             thread.posted.setdefault(_HEAD, thread.head)
+            stands: dict[str, Posted] = {}
             for one in await self._channel.thread(self._to, thread.head.ts):
-                if self._is_of(one, record):
-                    thread.posted.setdefault(one.label.key, one)
-        thread.is_read = True
+                if self._is_of(one, record) and one.label.key not in thread.gone:
+                    stands.setdefault(one.label.key, one)
+            # What a message says there counts, and not what we remember to have written.
+            thread.posted |= stands
+        thread.read_at = began_at
 
     async def _post(self, thread: _Thread, one: Wanted, record: RunRecord) -> None:
         label = self._label(record, one)
@@ -155,10 +188,15 @@ class Poster:
             async with asyncio.timeout(self._posted_within):
                 posted = await self._channel.post(self._to, one.message, label=label, thread=under)
         except (AnswerLostError, TimeoutError) as error:
-            thread.is_read = False  # it may be there: the next look will tell
+            thread.read_at = None  # it may be there: the next look will tell
+            if isinstance(error, TimeoutError):
+                thread.unsure[one.key] = self._claims.now()
             raise AnswerLostError(
                 f"Slack did not say whether it took the message {one.key} of run {record.run}"
             ) from error
+        except UpgradeError:
+            thread.read_at = None  # while Slack cannot even be read, nothing is claimed
+            raise
         thread.posted[one.key] = posted
         if one.key == _HEAD:
             thread.head = posted

@@ -44,6 +44,7 @@ class Asked:
     settings: Settings
     listen: Address
     by_http: bool = False  # Slack is heard by HTTP instead of a socket
+    silent_seconds: float = _SILENT
     said: Callable[[int], None]  # told the port of the pages once everything is up
 
 
@@ -54,20 +55,24 @@ async def keep(asked: Asked) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    async with _at_work(asked) as failing:
+    clusters = await asyncio.to_thread(_clusters, asked)
+    async with at_work(asked, clusters) as failing:
         ending = asyncio.create_task(over.wait())
         await asyncio.wait([ending, *failing], return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)  # a second one does not wait for the last answers
         for task in failing:
             if task.done():
                 task.result()  # raises what ended it
 
 
 @asynccontextmanager
-async def _at_work(asked: Asked) -> AsyncGenerator[list[asyncio.Task[None]]]:
+async def at_work(
+    asked: Asked, clusters: list[WatchedCluster]
+) -> AsyncGenerator[list[asyncio.Task[None]]]:
     """Have everything at work for a block; yields the tasks that never end by themselves."""
     config, metrics = asked.config, Metrics()
-    clusters = await asyncio.to_thread(_clusters, asked)
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
             wiring.slack(
@@ -89,10 +94,14 @@ async def _at_work(asked: Asked) -> AsyncGenerator[list[asyncio.Task[None]]]:
                 )
             )
         verify = _verify(asked, clusters) if asked.by_http else None
-        ills = partial(_ills, socket, watchers)
+        ills = partial(_ills, socket, watchers, asked.silent_seconds)
         application = pages(ills=ills, metrics=metrics, receiver=receiver, verify=verify)
         port = await stack.enter_async_context(served(application, asked.listen))
-        tasks = [asyncio.create_task(one.watch()) for one in watchers.values()]
+        tasks = [
+            asyncio.create_task(work)
+            for one in watchers.values()
+            for work in (one.watch(), one.show())
+        ]
         stack.push_async_callback(_cancelled, tasks)
         asked.said(port)
         yield tasks
@@ -178,10 +187,12 @@ def _verify(
     return verify
 
 
-def _ills(socket: SlackSocket | None, watchers: Mapping[str, Watcher]) -> list[str]:
+def _ills(
+    socket: SlackSocket | None, watchers: Mapping[str, Watcher], most_silent: float
+) -> list[str]:
     """Say what is wrong with this process, which a restart might mend."""
     found: list[str] = []
-    if socket is not None and (silent := socket.silent_for()) > _SILENT:
+    if socket is not None and (silent := socket.silent_for()) > most_silent:
         found.append(f"nothing was heard from Slack for {silent:.0f} s")
     found += [
         f"the look at cluster {name} has not come to an end for {one.busy_for:.0f} s"

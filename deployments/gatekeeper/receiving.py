@@ -17,13 +17,16 @@ from tasks.domain.slack import Click, Submission
 _log: Final = logging.getLogger("istio-canary.gatekeeper")
 
 Answer = Mapping[str, Any]
+Settled = asyncio.Future[None]
 
 
 class Receiver:
     """
     Takes what Slack sends, and returns at once what Slack is to be told.
 
-    The work itself goes on in tasks of its own; `drain` waits for them.
+    The work itself goes on in tasks of its own; `drain` waits for them. For what decides something it
+    is the task that is returned: Slack is to be told once that is over. So whoever is not told that
+    we have heard them, because this process dies, sees so in Slack, and says it again.
     """
 
     def __init__(self, decisions: Decisions, commands: Commands, metrics: Metrics) -> None:
@@ -32,7 +35,7 @@ class Receiver:
         self._metrics = metrics
         self._working: set[asyncio.Task[None]] = set()
 
-    def receive(self, kind: str, payload: Mapping[str, Any]) -> Answer | None:
+    def receive(self, kind: str, payload: Mapping[str, Any]) -> Answer | Settled | None:
         """
         Take one envelope: `interactive` or `slash_commands`, with what came in it.
 
@@ -40,7 +43,7 @@ class Receiver:
         """
         try:
             if kind == "slash_commands":
-                self._begin(self._commands.typed(read_command(payload)))
+                _ = self._begin(self._commands.typed(read_command(payload)))
             elif kind == "interactive":
                 return self._interaction(payload)
         except BadInputError as error:
@@ -48,28 +51,28 @@ class Receiver:
             _log.warning("something from Slack was not taken: %s", error)
         return None
 
-    def _interaction(self, payload: Mapping[str, Any]) -> Answer | None:
+    def _interaction(self, payload: Mapping[str, Any]) -> Answer | Settled | None:
         heard = read_interaction(payload)
         if isinstance(heard, Click):
-            self._begin(self._decisions.clicked(heard))
-            return None
+            return self._begin(self._decisions.clicked(heard))
         return self._submission(heard)
 
-    def _submission(self, submission: Submission) -> Answer | None:
+    def _submission(self, submission: Submission) -> Answer | Settled | None:
         if submission.callback == CONFIRM_MODAL:
-            self._begin(self._commands.confirmed(submission))
+            _ = self._begin(self._commands.confirmed(submission))
         elif submission.callback == REASON_MODAL:
             if (errors := self._decisions.complaint(submission)) is not None:
                 return {"response_action": "errors", "errors": errors}
-            self._begin(self._decisions.submitted(submission))
+            return self._begin(self._decisions.submitted(submission))
         else:
             raise BadInputError("it is another app's modal")
         return None
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> Settled:
         task = asyncio.create_task(work)
         self._working.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)

@@ -1,5 +1,6 @@
 """Starting flow runs of our deployments for somebody in Slack: upgrades, plans, rollbacks."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -13,7 +14,7 @@ from tasks.domain.runs import FlowRunInfo
 
 DEPLOYMENT: Final = "istio-canary"
 _PLANNED_WITHIN: Final = timedelta(minutes=10)
-_TICK: Final = timedelta(seconds=1)
+_TICK: Final = timedelta(seconds=2)
 
 
 def upgrade_parameters(cluster: WatchedCluster, version: str, requester: str) -> UpgradeParameters:
@@ -53,13 +54,15 @@ def start_plan(cluster: WatchedCluster, asked: UpgradeParameters) -> str:
     return _start(cluster, "plan", {"parameters": asked.model_dump(mode="json")})
 
 
-def await_end(cluster: WatchedCluster, flow_run: str) -> FlowRunInfo:
+async def await_end(cluster: WatchedCluster, flow_run: str) -> FlowRunInfo:
     """Return a flow run once it is over, or as it is when it takes too long."""
-    flow_runs, clock = cluster.services.flow_runs(), cluster.services.clock
-    deadline = clock.now() + _PLANNED_WITHIN
-    while not (info := flow_runs.flow_run(flow_run)).is_over and clock.now() < deadline:
-        clock.sleep(_TICK)
-    return info
+    flow_runs = cluster.services.flow_runs()
+    # No thread waits: there are not many of them, and votes need one, too.
+    for _ in range(_PLANNED_WITHIN // _TICK):
+        if (info := await asyncio.to_thread(flow_runs.flow_run, flow_run)).is_over:
+            return info
+        await asyncio.sleep(_TICK.total_seconds())
+    return await asyncio.to_thread(flow_runs.flow_run, flow_run)
 
 
 def _start(cluster: WatchedCluster, flow: str, parameters: Mapping[str, object]) -> str:

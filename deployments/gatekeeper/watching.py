@@ -3,7 +3,7 @@ Watching over a cluster's runs.
 
 They are resumed when people have decided, put back in line when their process is gone, and shown in
 Slack. Looks follow one another every two seconds, or as soon as somebody has said something. Slack may be
-away: what Prefect needs done is done first, and the thread catches up.
+away, or slow: what Prefect needs done does not wait for it, and the thread catches up.
 """
 
 import asyncio
@@ -22,7 +22,15 @@ from tasks.domain.errors import UpgradeError
 
 _EVERY: Final = 2.0  # seconds
 _STALE_AFTER: Final = 30.0
+_LONGEST_PAUSE: Final = 30.0
 _log: Final = logging.getLogger("istio-canary.gatekeeper")
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a thread that Slack does not take is left alone, twice as long after each time."""
+
+    until: float
+    seconds: float
 
 
 class Watcher:
@@ -35,8 +43,11 @@ class Watcher:
         self._again = asyncio.Event()
         self._watches: dict[str, RunWatch] = {}
         self._last: list[Seen] = []
+        self._to_show: list[Seen] = []
+        self._news = asyncio.Event()
+        self._pauses: dict[str, Pause] = {}  # of runs whose thread Slack did not take
         self._done: dict[str, int] = {}  # runs that are over and shown to the end, by their entries
-        self._looked_at = self._turned_at = asyncio.get_running_loop().time()
+        self._looked_at = self._turned_at = _now()
         self._trouble: dict[str, str] = {}
 
     def look_soon(self) -> None:
@@ -46,20 +57,20 @@ class Watcher:
     @property
     def busy_for(self) -> float:
         """Seconds since the last look came to an end, whatever it found."""
-        return asyncio.get_running_loop().time() - self._turned_at
+        return _now() - self._turned_at
 
     @property
     def unseen_for(self) -> float:
         """Seconds since the cluster and Prefect were last read."""
-        return asyncio.get_running_loop().time() - self._looked_at
+        return _now() - self._looked_at
 
     async def watch(self) -> None:
         """Look, for ever."""
         while True:
-            began = asyncio.get_running_loop().time()
+            began = _now()
             await self._look()
-            self._turned_at = asyncio.get_running_loop().time()
-            left = began + _EVERY - asyncio.get_running_loop().time()
+            self._turned_at = _now()
+            left = began + _EVERY - _now()
             try:
                 async with asyncio.timeout(max(left, 0.05)):
                     await self._again.wait()
@@ -67,21 +78,33 @@ class Watcher:
                 pass
             self._again.clear()
 
+    async def show(self) -> None:
+        """Show what was seen last, for ever."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._show(self._to_show)
+
     async def _look(self) -> None:
         before = self._looked_at
         try:
             seen = await asyncio.to_thread(self._cluster.look)
         except UpgradeError as error:
             self._tell(f"cluster {self._cluster.name}", error)
-            await self._show(self._stale())
+            self._have_shown(self._stale())
             return
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = _now()
         self._over(f"cluster {self._cluster.name}")
         self._last = seen
         self._metrics.looked(self._cluster.name, seen, self._cluster.services.clock.now())
         for one in seen:
             await self._attend(one, after=timedelta(seconds=self._looked_at - before))
-        await self._show(seen)
+        self._have_shown(seen)
+
+    def _have_shown(self, seen: list[Seen]) -> None:
+        """Leave it to `show`: what Slack was not shown in time, it need not see any more."""
+        self._to_show = seen
+        self._news.set()
 
     def _stale(self) -> list[Seen]:
         """Return what was seen last, saying that it is not what is there now."""
@@ -115,9 +138,12 @@ class Watcher:
 
     async def _show(self, seen: list[Seen]) -> None:
         for one in seen:
+            run = one.view.record.run
             if one.known_as is None:
                 self._tell_elsewhere(one)
-            elif self._done.get(one.view.record.run) != len(one.view.record.entries):
+            elif (pause := self._pauses.get(run)) is not None and pause.until > _now():
+                continue
+            elif self._done.get(run) != len(one.view.record.entries):
                 await self._show_run(one, claimed_under=one.known_as)
 
     async def _show_run(self, seen: Seen, *, claimed_under: str) -> None:
@@ -130,10 +156,17 @@ class Watcher:
         except UpgradeError as error:
             self._metrics.failed("slack")
             self._tell(what, error)
+            self._pause(record.run)
             return
         self._over(what)
+        self._pauses.pop(record.run, None)
         if is_complete and record.finished is not None:
             self._done[record.run] = len(record.entries)
+
+    def _pause(self, run: str) -> None:
+        last = self._pauses.get(run)
+        seconds = _EVERY if last is None else min(last.seconds * 2, _LONGEST_PAUSE)
+        self._pauses[run] = Pause(until=_now() + seconds, seconds=seconds)
 
     def _tell_elsewhere(self, seen: Seen) -> None:
         run = seen.view.record.run
@@ -152,3 +185,7 @@ class Watcher:
     def _over(self, what: str) -> None:
         if self._trouble.pop(what, None) is not None:
             _log.info("%s: all is well again", what)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

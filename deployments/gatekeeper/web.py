@@ -5,22 +5,28 @@ Whether it is well, what it has counted, and, with HTTP instead of a socket, whe
 people do.
 """
 
-import json
+import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import parse_qs
 
+import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from deployments.gatekeeper.metrics import Metrics
-from deployments.gatekeeper.receiving import Receiver
+from deployments.gatekeeper.receiving import Answer, Receiver, Settled
 from tasks.domain.errors import BadInputError, RefusedError
 
 # Slack's largest payloads are modals, of some ten thousand bytes.
 _LARGEST: Final = 1_000_000
+_READ_WITHIN: Final = 3.0  # seconds: Slack has no more patience, and others no claim to any
+_SETTLED_WITHIN: Final = 2.8
+
+_TAKEN: Final = 200
 
 Verify = Callable[[bytes, Mapping[str, str]], None]
 Ills = Callable[[], list[str]]
@@ -51,6 +57,7 @@ def pages(*, ills: Ills, metrics: Metrics, receiver: Receiver, verify: Verify | 
 
 def _taking(receiver: Receiver, metrics: Metrics, verify: Verify) -> Callable[[Request], Any]:
     async def take(request: Request) -> Response:
+        came_at = time.monotonic()
         try:
             body = await _body(request)
             verify(body, request.headers)
@@ -63,18 +70,34 @@ def _taking(receiver: Receiver, metrics: Metrics, verify: Verify) -> Callable[[R
             return PlainTextResponse(str(error), status_code=400)
         if payload.get("type") == "url_verification":
             return PlainTextResponse(str(payload.get("challenge", ""))[:200])
-        answer = receiver.receive(kind, payload)
-        return JSONResponse(answer) if answer else Response()
+        answered = await _answered(receiver.receive(kind, payload), came_at)
+        if answered.status_code == _TAKEN:
+            metrics.acknowledged(time.monotonic() - came_at)
+        return answered
 
     return take
 
 
+async def _answered(answer: Answer | Settled | None, came_at: float) -> Response:
+    if not isinstance(answer, asyncio.Future):
+        return JSONResponse(answer) if answer else Response()
+    await asyncio.wait([answer], timeout=_SETTLED_WITHIN - (time.monotonic() - came_at))
+    if answer.done() and not answer.cancelled() and answer.exception() is None:
+        return Response()
+    # Nobody knows yet what becomes of it, and Slack says so to whoever it was.
+    return PlainTextResponse("not done in time", status_code=503)
+
+
 async def _body(request: Request) -> bytes:
     found = bytearray()
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > _LARGEST:
-            raise BadInputError(f"over {_LARGEST} bytes")
+    try:
+        async with asyncio.timeout(_READ_WITHIN):
+            async for chunk in request.stream():
+                found += chunk
+                if len(found) > _LARGEST:
+                    raise BadInputError(f"over {_LARGEST} bytes")
+    except (TimeoutError, ClientDisconnect):
+        raise BadInputError("it did not come to an end") from None
     return bytes(found)
 
 
@@ -83,11 +106,12 @@ def _parts(body: bytes) -> tuple[str, Mapping[str, Any]]:
     try:
         text = body.decode()
         if text.startswith("{"):
-            return "events_api", _mapping(json.loads(text))
+            return "events_api", _mapping(msgspec.json.decode(text))
         form = {name: values[0] for name, values in parse_qs(text, max_num_fields=50).items()}
         if "payload" in form:
-            return "interactive", _mapping(json.loads(form["payload"]))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one of the former
+            return "interactive", _mapping(msgspec.json.decode(form["payload"]))
+    # UnicodeDecodeError is a ValueError.
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise BadInputError("not a form of Slack's") from error
     return "slash_commands", form
 

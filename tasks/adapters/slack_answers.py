@@ -5,6 +5,7 @@ Such an address is as good as a token for half an hour, and arrives from outside
 shown nor trusted.
 """
 
+import asyncio
 import json
 import math
 from datetime import timedelta
@@ -22,6 +23,8 @@ _Origin = tuple[str, str | None, int | None]
 
 _HOOKS: Final[_Origin] = ("https", "hooks.slack.com", None)
 _LATE: Final = frozenset({"expired_url", "used_url"})
+# Each has a connection of its own, and a process not so many.
+_AT_ONCE: Final = 50
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
@@ -31,6 +34,7 @@ class ResponseUrls:
     def __init__(self, *, base_url: str, timeout: timedelta) -> None:
         self._timeout = math.ceil(timeout.total_seconds())
         # The rehearsal's Slack hands out addresses of its own.
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._allowed: set[_Origin] = {_HOOKS}
         if base_url != SLACK:
             self._allowed.add(_origin(parse_base(base_url)))
@@ -45,7 +49,8 @@ class ResponseUrls:
             client.proxy = None
         failure: UpgradeError
         try:
-            answer = await client.send_dict(_body(text, thread))
+            async with self._places:
+                answer = await client.send_dict(_body(text, thread))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             failure = TransientError("Slack could not be told an answer: the connection failed")
         else:

@@ -24,11 +24,13 @@ from tasks.domain.errors import RefusedError, TransientError, UpgradeError
 from tasks.domain.slack_methods import Method
 
 Payload: TypeAlias = Mapping[str, Any]
-Hear: TypeAlias = Callable[[str, Payload], Payload | None]
+Settled: TypeAlias = asyncio.Future[None]
+Hear: TypeAlias = Callable[[str, Payload], Payload | Settled | None]
 
 _KINDS: Final = frozenset({"interactive", "slash_commands"})
 _REMEMBERED: Final = 1000  # envelopes
 _ACKNOWLEDGED_WITHIN: Final = 3.0  # seconds
+_SETTLED_WITHIN: Final = 2.8  # Slack has three seconds of patience
 _CLOSED_WITHIN: Final = 2.0
 _CONNECTED_WITHIN: Final = 3  # pings, which is how often slack-sdk tries
 _PINGS: Final = 6  # slack-sdk gives a connection up after four, if it notices
@@ -75,15 +77,17 @@ class _Client(SocketModeClient):
             raise TransientError("Slack let us connect no socket") from None
 
     async def abandon(self) -> None:
-        """Close what can be closed, and wait for nothing that hangs."""
-        with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
-            async with asyncio.timeout(_CLOSED_WITHIN):
-                await self.close()  # type: ignore[no-untyped-call]
-        own = cast("Any", self)  # typed as futures of anything
-        for task in (own.message_processor, own.current_session_monitor, own.message_receiver):
-            if task is not None:
-                task.cancel()
-        await self.aiohttp_client_session.close()
+        """Close what can be closed, and wait for nothing that hangs, even when cancelled itself."""
+        try:
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_CLOSED_WITHIN):
+                    await self.close()  # type: ignore[no-untyped-call]
+        finally:
+            own = cast("Any", self)  # typed as futures of anything
+            for task in (own.message_processor, own.current_session_monitor, own.message_receiver):
+                if task is not None:
+                    task.cancel()
+            await self.aiohttp_client_session.close()
 
 
 class SocketMode:
@@ -91,7 +95,9 @@ class SocketMode:
     Hands what comes over a socket to `hear`: its kind, and its payload.
 
     Kinds are `interactive` and `slash_commands`. `hear` returns at once; what it returns for a modal
-    that was sent off is Slack's answer to it. Everything else is acknowledged before it is heard.
+    that was sent off is Slack's answer to it. What it returns a future for is acknowledged once that
+    is done, and not at all if that takes too long or fails: then nobody knows yet, and Slack says so
+    to whoever it was. Everything else is acknowledged as soon as it is heard.
     """
 
     def __init__(
@@ -122,12 +128,16 @@ class SocketMode:
         self._client: _Client | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._working: set[asyncio.Task[None]] = set()
-        self._answers: OrderedDict[str, Payload | None] = OrderedDict()
+        self._answers: OrderedDict[str, Payload | Settled | None] = OrderedDict()
         self.junk = 0  # how much came that was none of what Slack sends to such an app
 
     async def connect(self) -> None:
         """Connect, and stay connected. Raises UpgradeError if that fails the first time."""
         await self._begin()
+        self.connect_later()
+
+    def connect_later(self) -> None:
+        """Connect as soon as Slack can be reached, and stay connected."""
         self._watcher = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -172,7 +182,8 @@ class SocketMode:
         while True:
             await asyncio.sleep(min(self._ping * 2**failures, _LONGEST_PAUSE))
             silent = self.silent_for()
-            if min(silent, self._now() - self._began_at) < self._silence:
+            is_quiet = min(silent, self._now() - self._began_at) >= self._silence
+            if self._client is not None and not is_quiet:
                 continue
             _log.warning("nothing was heard from Slack for %.0f s; connecting anew", silent)
             try:
@@ -203,7 +214,7 @@ class SocketMode:
 
     async def _take(self, envelope: _Envelope, number: str, came_at: float) -> None:
         if number in self._answers:  # Slack was not sure that we have it
-            await self._acknowledge(number, self._answers[number], came_at)
+            await self._answer(number, came_at)
         elif envelope.type not in _KINDS or not isinstance(envelope.payload, dict):
             self.junk += 1
             await self._acknowledge(number, None, came_at)
@@ -213,15 +224,29 @@ class SocketMode:
     async def _give(self, kind: str, number: str, payload: Payload, came_at: float) -> None:
         if payload.get("type") == "view_submission":
             # Without an acknowledgement, which is when `hear` raises, the person may try again.
-            answer = self._hear(kind, payload)
-            self._remember(number, answer)
-            await self._acknowledge(number, answer, came_at)
+            self._remember(number, self._hear(kind, payload))
+            await self._answer(number, came_at)
             return
         self._remember(number, None)
-        await self._acknowledge(number, None, came_at)
-        self._hear(kind, payload)
+        try:
+            heard = self._hear(kind, payload)
+            if isinstance(heard, asyncio.Future):  # there is no other answer to a click
+                self._remember(number, heard)
+        finally:
+            await self._answer(number, came_at)
 
-    def _remember(self, number: str, answer: Payload | None) -> None:
+    async def _answer(self, number: str, came_at: float) -> None:
+        answer = self._answers.get(number)
+        if not isinstance(answer, asyncio.Future):
+            await self._acknowledge(number, answer, came_at)
+            return
+        await asyncio.wait([answer], timeout=_SETTLED_WITHIN - (self._now() - came_at))
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            await self._acknowledge(number, None, came_at)
+        else:
+            _log.warning("something that was heard is not done in time; Slack is not told yet")
+
+    def _remember(self, number: str, answer: Payload | Settled | None) -> None:
         self._answers[number] = answer
         while len(self._answers) > _REMEMBERED:
             self._answers.popitem(last=False)

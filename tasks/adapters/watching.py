@@ -7,13 +7,14 @@ picture is never taken for a quiet one.
 """
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
 from tasks.adapters.cluster_objects import PodObject, WorkloadObject
+from tasks.adapters.cluster_pods import pod_of
 from tasks.adapters.cluster_workloads import LISTED, PATHS, Owners, workloads_of
 from tasks.adapters.kubernetes_api import Api, segment
 from tasks.adapters.watched_list import PATIENCE, Changed, Scope, WatchedList
@@ -50,6 +51,7 @@ class Watching:
         self._looked = threading.local()
         self._picture_lock = threading.Lock()
         self._picture: _Picture | None = None
+        self._portraits = _Portraits()
 
     def __enter__(self) -> Self:
         self._list_all()
@@ -103,8 +105,8 @@ class Watching:
             one.ref: one for kind, objects in found.items() for one in workloads_of(kind, objects)
         }
         owners = Owners(found[Kind.REPLICA_SET], workloads)
-        pods = owners.pods(one for part in self._pods for one in part.objects())
-        return _Picture(version, workloads, pods)
+        objects = (one for part in self._pods for one in part.objects())
+        return _Picture(version, workloads, self._portraits.drawn(objects, owners))
 
     def _list_all(self) -> None:
         everything = list(self._all())
@@ -116,6 +118,30 @@ class Watching:
         yield from self._pods
         for parts in self._workloads.values():
             yield from parts
+
+
+class _Portraits:
+    """
+    The pods of the last picture, of which nearly all are those of the next.
+
+    Drawing thousands anew whenever one changes would be all that a large batch does.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], tuple[PodObject, Pod]] = {}
+
+    def drawn(self, found: Iterable[PodObject], owners: Owners) -> list[Pod]:
+        """Return pods with their owners; the same ones, as far as nothing has changed."""
+        drawn: dict[tuple[str, str], tuple[PodObject, Pod]] = {}
+        for one in found:
+            place = one.metadata.namespace, one.metadata.name
+            workload = owners.of(one)
+            known, pod = self._last.get(place, (None, None))
+            if pod is None or known is not one or pod.workload != workload:
+                pod = pod_of(one, workload=workload)
+            drawn[place] = one, pod
+        self._last = drawn
+        return [pod for _, pod in drawn.values()]
 
 
 class _Picture:

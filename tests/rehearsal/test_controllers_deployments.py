@@ -383,20 +383,3 @@ def test_two_deployments_of_a_namespace_keep_to_their_own_pods() -> None:
             assert all(one["metadata"]["namespace"] == PLACE for one in cluster.pods())
 
     run(story)
-
-
-def test_the_deadline_of_a_rollout_counts_from_its_beginning_not_from_the_last_one() -> None:
-    async def story() -> None:
-        async with running() as cluster:
-            await cluster.deploy(progressDeadlineSeconds=20)
-            await asyncio.sleep(0.25)  # 25 seconds in which nothing was to be done
-            told: set[str] = set()
-            cluster.server.store.listen(
-                lambda _: told.add(cluster.condition("Progressing").get("reason", ""))
-            )
-            await cluster.restart(DEPLOYMENTS, "web")
-
-            assert "NewReplicaSetAvailable" in told
-            assert "ProgressDeadlineExceeded" not in told
-
-    run(story)

@@ -24,7 +24,7 @@ Story = Callable[[], Awaitable[None]]
 
 def run(story: Story) -> None:
     async def told() -> None:
-        await asyncio.wait_for(story(), 20)
+        await asyncio.wait_for(story(), 60)
 
     asyncio.run(told())
 
@@ -217,12 +217,12 @@ def test_slack_says_before_it_ends_a_connection(reason: str) -> None:
 
 def test_slack_s_own_client_comes_back_when_it_is_asked_to() -> None:
     async def story() -> None:
-        with at_work() as slack:
+        with at_work(patience=15) as slack:
             ts = ask(slack)
             async with app_on(slack, ping_interval=1) as app:
                 slack.disconnect()
-                await slack.until(lambda: slack.slack.hub.opened >= 2, seconds=10)
-                await slack.until(lambda: slack.connections() >= 1)
+                await slack.until(lambda: slack.slack.hub.opened >= 2, seconds=15)
+                await slack.until(lambda: slack.connections() == 1, seconds=15)
                 outcome = await asyncio.to_thread(slack.press, WHO, CHANNEL, ts, "go")
 
         assert outcome.acknowledged

@@ -1,7 +1,7 @@
 """Slash commands: the terminal's verbs in Slack, under the same rules."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -15,6 +15,7 @@ from tasks.domain.approval import Answer, Verdict, controls, is_held, tally
 from tasks.domain.journal import Finished, Outcome
 from tasks.domain.slack import Command, Person, Submission
 from tests.builders import KEY, NOW
+from tests.fakes import FakeFlowRuns
 from tests.fakes_slack import FakeSlack
 from tests.unit.gatekeeper_scene import ADMINS, BOB, CHANNEL, FLOW_RUN, MALLORY, Scene
 
@@ -234,10 +235,17 @@ def test_a_version_that_is_none_is_refused_before_anybody_is_asked(version: str,
     assert desk.slack.modals == []
 
 
+class QuickFlowRuns(FakeFlowRuns):
+    """What is started is over at once."""
+
+    def start(self, deployment: str, parameters: Mapping[str, object]) -> str:
+        made = super().start(deployment, parameters)
+        self.turn(made, "COMPLETED")
+        return made
+
+
 def test_a_plan_is_drawn_up_by_a_worker_and_told_when_it_is_there() -> None:
-    scene = over(Scene())
-    scene.flow_runs.deployments = (PLAN,)
-    scene.clock.meanwhile = lambda: scene.flow_runs.turn("flow-run-2", "COMPLETED")
+    scene = over(Scene(flow_runs=QuickFlowRuns(PLAN)))
     told = Desk(scene).typed(MALLORY, "plan 1.29.1")
     assert told == ["Drawing up the plan.", "Plan: Completed."]
 

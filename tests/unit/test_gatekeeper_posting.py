@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from deployments.gatekeeper.posting import Claims, Poster
 from deployments.gatekeeper.thread import Wanted
-from tasks.domain.errors import TransientError
-from tasks.domain.slack import AnswerLostError, Message
+from tasks.domain.approval import Row
+from tasks.domain.errors import RefusedError, TransientError
+from tasks.domain.slack import AnswerLostError, Label, Message
 from tests.fakes import FakeVotes
 from tests.fakes_slack import FakeSlack
 from tests.unit.gatekeeper_scene import CHANNEL, CLUSTER, FLOW_RUN, Scene
@@ -211,3 +213,104 @@ def test_the_threads_of_two_runs_stay_apart() -> None:
     place = played(scene)
     assert place.slack.keys == ["head", "gate-start"] * 2
     assert [one.label.run for one in place.slack.messages] == ["run-1", "run-1", "run-2", "run-2"]
+
+
+def test_while_slack_is_away_nothing_more_is_claimed() -> None:
+    async def scene(place: Place) -> None:
+        poster = place.poster()
+        await place.show(poster, want("head"))
+        place.slack.is_down = True
+        for minute in range(60):
+            place.time.now = minute * 60.0
+            with pytest.raises(TransientError):
+                await place.show(poster, want("head", "gate-start"))
+
+    place = played(scene)
+    assert len(place.votes.rows(FLOW_RUN)) <= 2
+
+
+def test_claims_that_have_lapsed_are_not_asked_for_again() -> None:
+    class Counted(FakeVotes):
+        asked = 0
+
+        def first(self, flow_run: str, row: Row) -> Row:
+            self.asked += 1
+            return super().first(flow_run, row)
+
+    async def scene(place: Place) -> None:
+        votes = Counted()
+        claims = Claims(lambda: votes, process="host/1", monotonic=place.time)
+        for minute in range(60):
+            place.time.now = minute * 60.0
+            assert await claims.is_ours(FLOW_RUN, "head")
+        assert votes.asked <= 120
+
+    played(scene)
+
+
+def test_a_post_that_was_given_up_is_not_made_again_while_it_may_still_appear() -> None:
+    async def scene(place: Place) -> None:
+        poster = place.poster(posted_within=0.01)
+        place.slack.hangs = True
+        with pytest.raises(AnswerLostError):
+            await place.show(poster, want("head"))
+        (late,), place.slack.messages[:] = list(place.slack.messages), []
+        place.slack.hangs = False
+        place.time.now = 5.0
+        assert not await place.show(poster, want("head"))
+        place.slack.messages.append(late)
+        place.time.now = 12.0
+        assert await place.show(poster, want("head"))
+
+    assert played(scene).slack.keys == ["head"]
+
+
+def test_a_post_that_never_appeared_is_made_after_a_while() -> None:
+    async def scene(place: Place) -> None:
+        poster = place.poster(posted_within=0.01)
+        place.slack.hangs = True
+        with pytest.raises(AnswerLostError):
+            await place.show(poster, want("head"))
+        place.slack.messages.clear()
+        place.slack.hangs = False
+        place.time.now = 31.0
+        assert await place.show(poster, want("head"))
+
+    assert played(scene).slack.keys == ["head"]
+
+
+def test_what_another_gatekeeper_wrote_over_and_left_so_is_put_right() -> None:
+    async def scene(place: Place) -> None:
+        updated = ("head", "gate-start")
+        poster = place.poster()
+        old, new = (want("head", "gate-start", text=one, updated=updated) for one in ("old", "new"))
+        other = place.poster()
+        await place.show(poster, old)
+        await place.show(other, old)
+        await place.show(poster, new)
+        late = place.slack.of("gate-start")
+        await place.slack.update(
+            CHANNEL,
+            late.ts,
+            old[1].message,
+            label=msgspec.structs.replace(late.label, fingerprint=old[1].message.fingerprint),
+        )
+        place.time.now = 61.0
+        await place.show(poster, new)
+
+    assert played(scene).slack.of("gate-start").message.text == "gate-start new"
+
+
+def test_an_edit_that_is_refused_keeps_no_news_from_being_posted() -> None:
+    class Stubborn(FakeSlack):
+        async def update(self, channel: str, ts: str, message: Message, *, label: Label) -> None:
+            raise RefusedError("Slack answered chat.update with invalid_blocks")
+
+    async def scene(place: Place) -> None:
+        place.slack = Stubborn()
+        poster = place.poster()
+        await place.show(poster, want("head"))
+        with pytest.raises(RefusedError, match="invalid_blocks"):
+            await place.show(poster, want("head", "gate-start", text="changed"))
+
+    assert played(scene).slack.keys == ["head", "gate-start"]

@@ -35,11 +35,12 @@ def watched(scene: Scene, play: Callable[[Post, Watcher], Coroutine[Any, Any, No
 
     async def whole() -> None:
         watcher = post.watcher()
-        task = asyncio.create_task(watcher.watch())
+        tasks = [asyncio.create_task(work) for work in (watcher.watch(), watcher.show())]
         try:
             await play(post, watcher)
         finally:
-            task.cancel()
+            for one in tasks:
+                one.cancel()
 
     asyncio.run(whole())
     return post
@@ -63,6 +64,18 @@ def test_a_decision_wakes_the_run_though_slack_is_away() -> None:
     post = watched(Scene(), play)
     assert post.scene.flow_runs.state(FLOW_RUN) == "SCHEDULED"
     assert post.metrics.value("istio_canary_flow_runs_total", {"how": "resume"}) == 1
+
+
+def test_a_decision_wakes_the_run_though_slack_does_not_come_to_an_end() -> None:
+    async def play(post: Post, watcher: Watcher) -> None:
+        post.slack.hangs = True
+        await post.until(lambda: "head" in post.slack.keys)
+        post.scene.cast(post.scene.vote(BOB))
+        watcher.look_soon()
+        await post.until(lambda: post.scene.flow_runs.resumes)
+        assert watcher.busy_for < 5
+
+    watched(Scene(), play)
 
 
 def test_a_look_that_fails_is_told_once_and_tried_again() -> None:

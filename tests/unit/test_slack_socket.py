@@ -365,3 +365,46 @@ def test_only_the_newest_envelopes_are_remembered(slack: RunningSlack) -> None:
         assert len(heard.all) == 1101
 
     during(slack, heard, script)
+
+
+def test_what_decides_something_is_acknowledged_once_it_is_done(slack: RunningSlack) -> None:
+    async def script() -> None:
+        done = asyncio.get_running_loop().create_future()
+        socket = SocketMode(
+            slack.app.app_token, hear=lambda *_: done, base_url=slack.api_url, ping=PING
+        )
+        await socket.connect()
+        try:
+            click = asyncio.create_task(patiently_delivered(slack, "block_actions"))
+            await asyncio.sleep(0.3)
+            assert not click.done()
+            done.set_result(None)
+            assert await click == {}
+        finally:
+            await socket.close()
+
+    asyncio.run(script())
+
+
+@pytest.mark.parametrize("kind", ["block_actions", "view_submission"])
+def test_what_failed_or_takes_too_long_is_not_acknowledged(slack: RunningSlack, kind: str) -> None:
+    async def script() -> None:
+        done = asyncio.get_running_loop().create_future()
+        socket = SocketMode(
+            slack.app.app_token, hear=lambda *_: done, base_url=slack.api_url, ping=PING
+        )
+        await socket.connect()
+        try:
+            click = asyncio.create_task(patiently_delivered(slack, kind))
+            await asyncio.sleep(0.1)
+            done.set_exception(KeyError())
+            assert await click is None
+        finally:
+            await socket.close()
+
+    asyncio.run(script())
+
+
+async def patiently_delivered(slack: RunningSlack, kind: str) -> Payload | None:
+    sending = slack.slack.hub.deliver("interactive", {"type": kind}, patience=3)
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(sending, slack.loop))

@@ -102,6 +102,22 @@ def test_what_is_there_is_seen_at_once_and_what_happens_soon_after() -> None:
         assert watch.query["allowWatchBookmarks"] == "true"
 
 
+def test_a_pod_that_has_not_changed_is_not_drawn_again() -> None:
+    cluster = Cluster(pod("a"))
+    stream = cluster.watch()
+    with (
+        serving(cluster) as server,
+        connected(server.url) as api,
+        Watching(api, ["shop"]) as state,
+    ):
+        [before] = state.pods
+        stream.send("ADDED", pod("b", version="11"))
+        eventually(state, lambda: names(state) == ["a", "b"])
+        assert any(one is before for one in state.pods)
+        stream.send("MODIFIED", pod("a", version="12", labels={"x": "y"}))
+        eventually(state, lambda: any(one.labels == {"x": "y"} for one in state.pods))
+
+
 def test_workloads_are_seen_with_their_pods() -> None:
     deployment = {"metadata": {"name": "cart", "namespace": "shop"}, "status": {"readyReplicas": 1}}
     owner = {"kind": "Deployment", "name": "cart", "apiVersion": "apps/v1", "controller": True}

@@ -82,8 +82,8 @@ class CronJobs:
             await self._events.warning(CRONJOBS, cron_job, "UnparseableSchedule", text)
             return None
         due = schedule.after(datetime.fromisoformat(since).timestamp())
-        while due is not None and (later := schedule.after(due)) and later <= time.time():
-            due = later
+        if due is not None and due <= time.time():
+            return schedule.last(time.time())  # of many that were missed, only this one counts
         return due
 
     async def _run(self, cron_job: Json, due: float, active: Sequence[Json]) -> None:

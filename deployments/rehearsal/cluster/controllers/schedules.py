@@ -73,6 +73,21 @@ class Schedule:
                 return found.timestamp()
         return None
 
+    def last(self, moment: float) -> float | None:
+        """Return the last due moment up to one; None if there is none in four years."""
+        start = datetime.fromtimestamp(moment, UTC).replace(second=0, microsecond=0)
+        found = start
+        while start - found < _LONGEST:
+            if not self._is_day(found):
+                found = found.replace(hour=0, minute=0) - timedelta(minutes=1)
+            elif found.hour not in self.hours:
+                found = found.replace(minute=0) - timedelta(minutes=1)
+            elif found.minute not in self.minutes:
+                found -= timedelta(minutes=1)
+            else:
+                return found.timestamp()
+        return None
+
     def _is_day(self, moment: datetime) -> bool:
         of_month = moment.day in self.days
         of_week = moment.isoweekday() % 7 in self.weekdays

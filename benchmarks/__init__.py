@@ -1,0 +1,1 @@
+"""What is measured, and not tested: figures depend on the machine."""
