@@ -219,7 +219,9 @@ def test_a_missing_version_is_told_with_an_example() -> None:
 
 
 def test_the_readme_s_parameters_file_is_one(tmp_path: Path) -> None:
-    example = re.search(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
+    example = re.search(
+        r"```yaml\n([^`]*waves:[^`]*)```", read("README.md").split("## Parameters")[1]
+    )
     assert example is not None
     parameters = asked(written(tmp_path, example[1]))
     assert parameters.gates.policy().person("kubernetes:ann@example.com") == "ann"
