@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.istio-canary-installed
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --no-header
+	--no-strip-extras --no-emit-index-url --no-annotate --no-header
 
 # What a target that uses up a real cluster is told by the environment.
 define REAL
