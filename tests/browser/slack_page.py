@@ -83,8 +83,10 @@ class Message:
 class SlackPage:
     """One person's browser."""
 
-    def __init__(self, tab: Tab, url: str) -> None:
+    def __init__(self, tab: Tab, url: str, *, check: Callable[[], object]) -> None:
+        """Go there; `check` raises when nothing is to be waited for any more."""
         self._tab = tab
+        self._check = check
         tab.go(url)
 
     def become(self, name: str) -> None:
@@ -166,7 +168,11 @@ class SlackPage:
             return None
 
     def _until(self, condition: Callable[[], _T], what: str, seconds: float = _WITHIN) -> _T:
-        return until(condition, what=what, seconds=seconds, every=0.1)
+        def holds() -> _T:
+            self._check()
+            return condition()
+
+        return until(holds, what=what, seconds=seconds, every=0.1)
 
 
 def _quoted(text: str) -> str:

@@ -50,7 +50,7 @@ def address(running: Running) -> str:
 
 def page_of(running: Running, tab: Tab, *, person: str) -> SlackPage:
     """Open the run's thread, as somebody who has the terminal beside it."""
-    page = SlackPage(tab, address(running))
+    page = SlackPage(tab, address(running), check=lambda: running.says(""))
     running.until_it_says("waits for an answer in Slack")
     page.become(person)
     page.open_thread()

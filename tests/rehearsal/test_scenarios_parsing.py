@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from deployments.rehearsal.cluster.resources import PODS
+from deployments.rehearsal.cluster.shapes import check_shape
 from deployments.rehearsal.errors import WrongInputError
 from deployments.rehearsal.scenario import parsing
 from deployments.rehearsal.scenario.finding import built_in, find
+from deployments.rehearsal.scenario.objects import objects_of
 from deployments.rehearsal.scenario.values import Kind, Scenario
 
 WHOLE = """\
@@ -170,3 +173,10 @@ def test_an_object_that_is_none_is_told_by_line_and_field(obj: str, complaint: s
         parse(WHOLE.replace(before, obj))
 
     assert str(refused.value).startswith(f"mine.yaml, line 11: {complaint}")
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_cluster_takes_the_pods_of_each_scenario(name: str) -> None:
+    for found in objects_of(find(name)):
+        if (template := found.get("spec", {}).get("template")) is not None:
+            check_shape(PODS, {"apiVersion": "v1", "kind": "Pod", **template})

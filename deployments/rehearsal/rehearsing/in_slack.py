@@ -26,7 +26,7 @@ _APP: Final = "istio-canary"
 _WAITS: Final = re.compile(r"gate (\S+) waits for ")  # the product's own words
 _END: Final = "end"  # what the gatekeeper calls the last message of a thread
 _ENDS_WITHIN: Final = 30.0
-_SEEN_WITHIN: Final = 4.0  # the page looks every second
+_SEEN_WITHIN: Final = 6.0  # the page looks every second
 
 
 @contextmanager

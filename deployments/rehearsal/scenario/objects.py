@@ -1,5 +1,6 @@
 """The Kubernetes objects that a scenario means."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -116,7 +117,7 @@ def _pod(one: Workload) -> Json:
         return spec | {"containers": [{"name": "istio-proxy", "image": "auto"}]}
     probe: Json = {"httpGet": {"path": "/ready", "port": _PORT}, "periodSeconds": 1}
     if one.starts_in_seconds:
-        probe["initialDelaySeconds"] = one.starts_in_seconds
+        probe["initialDelaySeconds"] = math.ceil(one.starts_in_seconds)  # whole ones alone
     container: Json = {"name": "app", "image": _IMAGE, "ports": [{"containerPort": _PORT}]}
     if one.kind is not Kind.JOB:
         container["readinessProbe"] = probe
