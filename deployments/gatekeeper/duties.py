@@ -43,6 +43,10 @@ class RunWatch:
         is_lost = flow_run.state_type == "RUNNING" and has_lapsed
         return Duty.RESCHEDULE if is_lost and self._unchanged >= UNTIL_TAKEN else Duty.NOTHING
 
+    def begin_anew(self) -> None:
+        """Forget the Lease: nobody could look for a while."""
+        self._lease.begin_anew()
+
 
 def has_an_answer(seen: Seen) -> bool:
     """

@@ -55,9 +55,8 @@ class WatchedCluster:
     def name(self) -> str:
         return self.config.name
 
-    def look(self) -> list[Seen]:
-        """Return the runs that people still have to hear about, oldest first."""
-        holding = self.services.leases.holding()
+    def look(self, holding: Holding | None) -> list[Seen]:
+        """Return the runs that people still have to hear about, oldest first, beside the Lease."""
         found: list[Seen] = []
         for record in self.services.records.runs():
             if self._is_over(record):

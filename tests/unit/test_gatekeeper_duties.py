@@ -15,7 +15,7 @@ TICK = timedelta(seconds=2)
 
 
 def duty(scene: Scene, watch: RunWatch | None = None, *, after: timedelta = TICK) -> Duty:
-    (seen,) = scene.cluster.look()
+    (seen,) = scene.cluster.look(scene.leases.holding())
     return (watch or RunWatch()).duty(seen, after=after)
 
 
