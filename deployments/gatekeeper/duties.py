@@ -55,12 +55,17 @@ def has_an_answer(seen: Seen) -> bool:
     One that did not suspend by itself was suspended by somebody in Prefect, who has a reason.
     """
     record, counted = seen.view.record, seen.view.tally
-    if aborted_by(seen.said) is not None:
+    # A rollback has obeyed the abort before it, and stops for none.
+    if aborted_by(seen.said) is not None and not record.attempt_is_rollback:
         return True
     if not _waits_by_itself(record):
         return False
-    if record.open_gate is None:
-        return not is_held(seen.said)
+    if (gate := record.open_gate) is None:
+        # The run may have heard what we cannot verify; it would suspend again at once.
+        heard = [one.vote for one in record.of(Controlled)]
+        return not is_held([*heard, *seen.said])
+    if seen.view.now >= gate.expires_at:  # which nobody needs a key to see
+        return True
     return counted is not None and counted.verdict is not Verdict.WAITING
 
 
