@@ -18,7 +18,7 @@ from deployments.gatekeeper.looking import Seen, WatchedCluster
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.posting import Poster
 from deployments.gatekeeper.thread import wanted
-from tasks.domain.errors import UpgradeError
+from tasks.domain.errors import RefusedError, UpgradeError
 
 _EVERY: Final = 2.0  # seconds
 _STALE_AFTER: Final = 30.0
@@ -50,6 +50,7 @@ class Watcher:
         self._looked_at = self._turned_at = _now()
         self._held_at: float | None = None  # when the Lease was last known; None: look anew
         self._trouble: dict[str, str] = {}
+        self._left_out: set[str] = set()  # why runs of the last look are not shown
 
     def look_soon(self) -> None:
         """Look as soon as the present look is over: somebody has said something."""
@@ -112,7 +113,9 @@ class Watcher:
         asked_at = _now()
         holding = await asyncio.to_thread(self._cluster.services.leases.holding)
         before, self._held_at = self._held_at, _now()
-        seen = await asyncio.to_thread(self._cluster.look, holding)
+        left_out: list[RefusedError] = []
+        seen = await asyncio.to_thread(self._cluster.look, holding, left_out=left_out.append)
+        self._tell_left_out({str(one) for one in left_out})
         return timedelta(seconds=0 if before is None else max(0.0, asked_at - before)), seen
 
     def _begin_anew(self) -> None:
@@ -194,6 +197,12 @@ class Watcher:
         self._tell(f"run {run}", error)
 
     # ---- the log
+
+    def _tell_left_out(self, whys: set[str]) -> None:
+        for why in sorted(whys - self._left_out):
+            self._metrics.failed("run")
+            _log.warning("cluster %s, a run is left out: %s", self._cluster.name, why)
+        self._left_out = whys
 
     def _tell(self, what: str, error: UpgradeError) -> None:
         """Say once what is wrong, until it is over."""

@@ -113,6 +113,27 @@ def test_status_says_what_runs_wait_for() -> None:
     ]
 
 
+def test_status_says_which_cluster_and_which_run_cannot_be_read() -> None:
+    desk = Desk()
+    desk.scene.records.unreadable.append("the journal of run x was changed")
+    (told,) = desk.typed(MALLORY, "status")
+    assert told.splitlines()[1:] == [
+        "run-1 to 1.29.1: Parked, waits at gate start.",
+        "cannot be read: the journal of run x was changed",
+    ]
+    desk.scene.records.is_away = lambda: True
+    assert desk.typed(MALLORY, "status")[1:] == [
+        "*eu*: cannot be read now: the API server does not answer"
+    ]
+
+
+def test_a_run_of_a_cluster_that_is_away_is_not_said_to_be_none() -> None:
+    desk = Desk()
+    desk.scene.records.is_away = lambda: True
+    (told,) = desk.typed(BOB, "hold run-1-abcde")
+    assert told == "Not done: the API server does not answer."
+
+
 def test_a_typo_is_answered_with_what_there_is() -> None:
     (told,) = Desk().typed(BOB, "approv")
     assert told.startswith("Not done: 'approv' is none of: help, status")

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import msgspec
+
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.posting import Claims, Poster
 from deployments.gatekeeper.watching import Watcher
 from tasks.domain.approval import Row
-from tasks.domain.journal import Finished, Outcome
+from tasks.domain.errors import RefusedError
+from tasks.domain.journal import Attempted, Finished, Outcome
 from tests.builders import NOW, RUN
-from tests.fakes import FakeVotes
+from tests.fakes import FakeRecords, FakeVotes
 from tests.fakes_slack import FakeSlack
 from tests.unit.gatekeeper_scene import BOB, CHANNEL, CLUSTER, FLOW_RUN, Scene
 
@@ -101,6 +104,52 @@ def test_a_run_of_another_prefect_is_not_shown() -> None:
         await post.until(lambda: post.metrics.value("istio_canary_errors_total", {"of": "run"}))
 
     assert watched(Scene(), play).slack.keys == []
+
+
+def test_a_run_that_cannot_be_read_hides_no_other() -> None:
+    async def play(post: Post, watcher: Watcher) -> None:
+        post.scene.records.unreadable.append("the journal of run x was changed")
+        post.scene.cast(post.scene.vote(BOB))
+        watcher.look_soon()
+        await post.until(lambda: post.scene.flow_runs.resumes)
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    post = watched(Scene(), play)
+    assert post.metrics.value("istio_canary_errors_total", {"of": "run"}) == 1
+
+
+def test_a_run_whose_votes_cannot_be_read_hides_no_other() -> None:
+    class Flooded(FakeVotes):
+        def rows(self, flow_run: str) -> Sequence[Row]:
+            if flow_run == "f-2":
+                raise RefusedError("flow run f-2 has more than 10000 inputs")
+            return super().rows(flow_run)
+
+    scene = Scene(votes=Flooded())
+    scene.flow_runs.add("f-2", "RUNNING")
+    other = [
+        msgspec.structs.replace(one, flow_run="f-2") if isinstance(one, Attempted) else one
+        for one in scene.entries()
+    ]
+    for entry in other:
+        scene.records.append("run-2", entry)
+
+    async def play(post: Post, _: Watcher) -> None:
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    assert watched(scene, play).metrics.value("istio_canary_errors_total", {"of": "run"}) == 1
+
+
+def test_a_plan_that_somebody_changed_hides_neither_its_run_nor_another() -> None:
+    scene = Scene()
+    scene.records = FakeRecords(scene.record)
+    scene.records.save_plan(RUN, b"no plan")
+    scene.cluster = scene.watched()
+
+    async def play(post: Post, _: Watcher) -> None:
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    watched(scene, play)
 
 
 def test_a_thread_that_is_complete_is_not_looked_at_any_more() -> None:
