@@ -155,7 +155,7 @@ def tally(gate: Gate, rows: Sequence[Row], *, key: bytes, now: datetime) -> Tall
     approvals: dict[str, Vote] = {}
     for vote in votes:
         if vote.answer is Answer.APPROVE:
-            approvals.setdefault(gate.policy.person(vote.person), vote)
+            approvals.setdefault(gate.policy.counted_as(vote.person), vote)
     return Tally(
         verdict=_verdict(gate, approvals=len(approvals), rejections=len(rejections), now=now),
         approvals=tuple(approvals.values()),
@@ -236,7 +236,7 @@ def _not_allowed_to_approve(vote: Vote, gate: Gate) -> str | None:
         return "came from Slack, where the policy lets nobody approve"
     if policy.requester_may_approve:
         return None
-    if policy.person(vote.person) == policy.person(gate.requester):
+    if policy.counted_as(vote.person) == policy.counted_as(gate.requester):
         return f"is by {vote.person}, who asked for the run"
     if policy.hides(gate.requester, vote.person):
         return (
