@@ -161,6 +161,7 @@ class Commands:
     async def _roll_back(self, cluster: WatchedCluster, run: str, person: Person) -> str:
         record = await asyncio.to_thread(cluster.record, run)
         await self._controls.check_may_undo(cluster, record, person)
+        await asyncio.to_thread(starting.check_rollback, cluster, run)  # before anything is stopped
         if record.finished is None:
             # One that is not asked to stop keeps the rollback waiting for its Lease; but who may
             # undo a run need not be one who may stop it.
