@@ -165,9 +165,10 @@ class WatchedCluster:
 
     def key(self) -> bytes:
         """Return the key that votes are signed with."""
-        if not self._key:
-            self._key = self.services.signing_key(self.signing_key)
-        return self._key
+        # Another thread may forget it meanwhile.
+        if not (key := self._key):
+            key = self._key = self.services.signing_key(self.signing_key)
+        return key
 
     def plan(self, record: RunRecord) -> Plan | None:
         """Return a run's plan, which never changes; None if it cannot be read."""
