@@ -126,9 +126,16 @@ class FakeRecords:
         self._entries = {one.run: list(one.entries) for one in records}
         self._plans: dict[str, bytes] = {}
         self.is_away: Callable[[], bool] = _never  # whether the API server does not answer now
+        self.unreadable: list[str] = []  # what is wrong with journals besides these
 
-    def runs(self) -> Sequence[RunRecord]:
+    def runs(
+        self, *, left_out: Callable[[RefusedError], object] | None = None
+    ) -> Sequence[RunRecord]:
         self._answer()
+        for error in map(RefusedError, self.unreadable):
+            if left_out is None:
+                raise error
+            left_out(error)
         return tuple(self.run(one) for one in self._entries)
 
     def run(self, run: str) -> RunRecord:

@@ -91,7 +91,7 @@ class Commands:
 
     async def _status(self, wish: Wish) -> str:
         chosen = [self._cluster(wish.cluster)] if wish.cluster else self._clusters
-        lines = [line for one in chosen for line in await asyncio.to_thread(_status_lines, one)]
+        lines = [line for one in chosen for line in await asyncio.to_thread(_status, one)]
         return "\n".join(lines)
 
     async def _plan(self, wish: Wish, command: Command) -> str:
@@ -161,6 +161,7 @@ class Commands:
     async def _roll_back(self, cluster: WatchedCluster, run: str, person: Person) -> str:
         record = await asyncio.to_thread(cluster.record, run)
         await self._controls.check_may_undo(cluster, record, person)
+        await asyncio.to_thread(starting.check_rollback, cluster, run)  # before anything is stopped
         if record.finished is None:
             # One that is not asked to stop keeps the rollback waiting for its Lease; but who may
             # undo a run need not be one who may stop it.
@@ -183,11 +184,20 @@ class Commands:
         return found
 
 
+def _status(cluster: WatchedCluster) -> list[str]:
+    """Say what there is; a cluster that cannot be read hides none of the others."""
+    try:
+        return _status_lines(cluster)
+    except UpgradeError as error:
+        return [f"*{cluster.name}*: cannot be read now: {escape(str(error))}"]
+
+
 def _status_lines(cluster: WatchedCluster) -> list[str]:
-    services = cluster.services
-    records = services.records.runs()[-_NEWEST:]
+    services, troubles = cluster.services, list[UpgradeError]()
+    records = services.records.runs(left_out=troubles.append)[-_NEWEST:]
+    unread = [f"cannot be read: {escape(str(one))}" for one in troubles]
     if not records:
-        return [f"*{cluster.name}*: no runs"]
+        return [f"*{cluster.name}*: no runs", *unread]
     holding, now = services.leases.holding(), services.clock.now()
     lines = [f"*{cluster.name}*"]
     for record in reversed(records):
@@ -195,7 +205,7 @@ def _status_lines(cluster: WatchedCluster) -> list[str]:
         state = one.state if one.outcome is None else str(one.outcome)
         waits = f", waits at gate {one.gate.name}" if one.gate else ""
         lines.append(escape(f"{one.run} to {one.target}: {state}{waits}. {one.text}"))
-    return lines
+    return [*lines, *unread]
 
 
 def _link(cluster: WatchedCluster, flow_run: str) -> str:

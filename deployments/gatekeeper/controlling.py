@@ -55,7 +55,7 @@ class Controls:
         policy = await asyncio.to_thread(cluster.policy, record)
         if policy is None:
             raise RefusedError(f"the plan of run {record.run} cannot be read, so nobody is known")
-        self._check_key(cluster, record)
+        await asyncio.to_thread(self._check_key, cluster, record)
         vote = Vote(
             run=record.run,
             gate="",
@@ -65,7 +65,7 @@ class Controls:
             at=self._now(),
             via="slack",
             reason=reason,
-            groups=await self._members.groups_of(person, policy.groups),
+            groups=await self._members.groups_for(person, policy),
         )
         key = await asyncio.to_thread(cluster.key)
         row = sign(vote, key=key)
@@ -98,7 +98,7 @@ class Controls:
         """Refuse whoever may neither begin runs nor decide about this one. Raises RefusedError."""
         policy = await asyncio.to_thread(cluster.policy, record)
         if policy is not None and policy.approvers:
-            groups = await self._members.groups_of(person, policy.groups)
+            groups = await self._members.groups_for(person, policy)
             if policy.may_vote(person.identity, groups):
                 return
         if not await self._is_starter(person):

@@ -105,8 +105,8 @@ def already(gate: Gate, counted: Tally, said: Said) -> Refusal | None:
     if counted.verdict is not Verdict.WAITING:
         by = _people([one.person for one in counted.approvals])
         return Refusal(kind="decided", why=f"Gate {gate.name} is {counted.verdict}{by} already.")
-    person = gate.policy.person(said.person.identity)
-    if any(gate.policy.person(one.person) == person for one in counted.approvals):
+    person = gate.policy.counted_as(said.person.identity)
+    if any(gate.policy.counted_as(one.person) == person for one in counted.approvals):
         return Refusal(
             kind="repeated",
             why=f"Your approval is recorded already; {_missing(gate, counted)}.",

@@ -141,9 +141,10 @@ class Decisions:
         counted = await asyncio.to_thread(cluster.count, gate, rows)
         if counted is None:
             return self._refused(_other_key(record, answer))
-        groups = await self._members.groups_of(person, gate.policy.groups)
+        groups = await self._members.groups_for(person, gate.policy)
         said = Said(person=person, groups=groups, answer=answer, at=at, reason=reason)
-        row = signed_vote(gate, said, key=cluster.key(), now=self._now())
+        key = await asyncio.to_thread(cluster.key)
+        row = signed_vote(gate, said, key=key, now=self._now())
         if isinstance(row, Refusal):
             return self._refused(row)
         if (refusal := already(gate, counted, said)) is not None:

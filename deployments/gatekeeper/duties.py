@@ -43,6 +43,10 @@ class RunWatch:
         is_lost = flow_run.state_type == "RUNNING" and has_lapsed
         return Duty.RESCHEDULE if is_lost and self._unchanged >= UNTIL_TAKEN else Duty.NOTHING
 
+    def begin_anew(self) -> None:
+        """Forget the Lease: nobody could look for a while."""
+        self._lease.begin_anew()
+
 
 def has_an_answer(seen: Seen) -> bool:
     """
@@ -51,12 +55,17 @@ def has_an_answer(seen: Seen) -> bool:
     One that did not suspend by itself was suspended by somebody in Prefect, who has a reason.
     """
     record, counted = seen.view.record, seen.view.tally
-    if aborted_by(seen.said) is not None:
+    # A rollback has obeyed the abort before it, and stops for none.
+    if aborted_by(seen.said) is not None and not record.attempt_is_rollback:
         return True
     if not _waits_by_itself(record):
         return False
-    if record.open_gate is None:
-        return not is_held(seen.said)
+    if (gate := record.open_gate) is None:
+        # The run may have heard what we cannot verify; it would suspend again at once.
+        heard = [one.vote for one in record.of(Controlled)]
+        return not is_held([*heard, *seen.said])
+    if seen.view.now >= gate.expires_at:  # which nobody needs a key to see
+        return True
     return counted is not None and counted.verdict is not Verdict.WAITING
 
 

@@ -4,7 +4,7 @@ Looking at a cluster: its runs, who works for them, and what people have said.
 It only reads: the Lease and the journal there, flow runs and signed rows in Prefect.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from deployments.gatekeeper.config import ClusterConfig
 from deployments.gatekeeper.sharing import Shared
 from deployments.gatekeeper.thread import Links, RunView
 from tasks.domain.approval import Gate, Row, Tally, Vote, controls, fingerprint, tally
-from tasks.domain.errors import BadInputError, UpgradeError
+from tasks.domain.errors import BadInputError, RefusedError, UpgradeError
 from tasks.domain.journal import Holding, Planned, RunRecord
 from tasks.domain.parameters import parse_json
 from tasks.domain.plan import Plan, decoded
@@ -37,6 +37,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     said: tuple[Vote, ...] = ()  # hold, resume and abort, whether the run has heard them or not
 
 
+def _untold(_: RefusedError) -> None: ...
+
+
 @dataclass(kw_only=True)
 class WatchedCluster:
     """A cluster that the gatekeeper looks after."""
@@ -55,14 +58,26 @@ class WatchedCluster:
     def name(self) -> str:
         return self.config.name
 
-    def look(self) -> list[Seen]:
-        """Return the runs that people still have to hear about, oldest first."""
-        holding = self.services.leases.holding()
-        found: list[Seen] = []
-        for record in self.services.records.runs():
+    def look(
+        self, holding: Holding | None, *, left_out: Callable[[RefusedError], object] = _untold
+    ) -> list[Seen]:
+        """
+        Return the runs that people still have to hear about, oldest first, beside the Lease.
+
+        One that cannot be read hides no other: `left_out` is told. Raises UpgradeError if none can.
+        """
+        found, troubles = list[Seen](), list[RefusedError]()
+        for record in self.services.records.runs(left_out=troubles.append):
             if self._is_over(record):
                 continue
-            found.append(self._with_people(self._view(record, holding)))
+            try:
+                found.append(self._with_people(self._view(record, holding)))
+            except RefusedError as error:
+                troubles.append(error)
+        if troubles and not found:
+            raise troubles[0]
+        for one in troubles:
+            left_out(one)
         return found
 
     def view(self, record: RunRecord) -> RunView:
@@ -150,17 +165,21 @@ class WatchedCluster:
 
     def key(self) -> bytes:
         """Return the key that votes are signed with."""
-        if not self._key:
-            self._key = self.services.signing_key(self.signing_key)
-        return self._key
+        # Another thread may forget it meanwhile.
+        if not (key := self._key):
+            key = self._key = self.services.signing_key(self.signing_key)
+        return key
 
     def plan(self, record: RunRecord) -> Plan | None:
         """Return a run's plan, which never changes; None if it cannot be read."""
         if record.run not in self._plans:
-            document = self.services.records.plan(record.run)
-            if document is None:
+            try:
+                document = self.services.records.plan(record.run)
+                if document is None:
+                    return None
+                self._plans[record.run] = decoded(document)
+            except RefusedError:
                 return None
-            self._plans[record.run] = decoded(document)
         return self._plans[record.run]
 
     def policy(self, record: RunRecord) -> Policy | None:
@@ -178,7 +197,10 @@ def run_of(clusters: Sequence[WatchedCluster], run: str | None) -> tuple[Watched
 
     Raises BadInputError.
     """
-    found = [(one, record) for one in clusters for record in _candidates(one, run)]
+    troubles: list[UpgradeError] = []
+    found = [(one, record) for one in clusters for record in _candidates(one, run, troubles)]
+    if troubles and not found:  # it may be what could not be read
+        raise troubles[0]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -187,13 +209,16 @@ def run_of(clusters: Sequence[WatchedCluster], run: str | None) -> tuple[Watched
     raise BadInputError(f"several runs are under way, so name one: {names}")
 
 
-def _candidates(cluster: WatchedCluster, run: str | None) -> list[RunRecord]:
+def _candidates(
+    cluster: WatchedCluster, run: str | None, troubles: list[UpgradeError]
+) -> list[RunRecord]:
     try:
-        records = cluster.services.records.runs()
-    except UpgradeError:
+        records = cluster.services.records.runs(left_out=troubles.append)
+    except UpgradeError as error:
         if run is None:
             raise
-        return []  # it may be in another one, that does answer
+        troubles.append(error)
+        return []
     if run is not None:
         return [one for one in records if one.run == run]
     return [one for one in records if one.of(Planned) and one.finished is None]

@@ -11,6 +11,7 @@ from typing import Final
 
 from tasks.adapters.ports import SlackPeople
 from tasks.domain.errors import UpgradeError
+from tasks.domain.policy import Policy
 from tasks.domain.slack import Person
 
 _BELIEVED: Final = 60.0  # seconds
@@ -46,6 +47,12 @@ class Members:
         if trouble is not None and not found:
             raise trouble
         return tuple(found)
+
+    async def groups_for(self, person: Person, policy: Policy) -> tuple[str, ...]:
+        """Return the approving groups that somebody needs to vote: none who is named themselves."""
+        if policy.may_vote(person.identity):
+            return ()
+        return await self.groups_of(person, policy.groups)
 
     async def _members(self, group: str) -> frozenset[str]:
         at, known = self._known.get(group, (0.0, None))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
@@ -78,7 +79,9 @@ class Receiver:
         self._working.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._metrics.failed("bug")
-            _log.error("a bug while answering somebody", exc_info=error)
+            # Where, and not what: its text may quote what somebody typed.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("a bug, %s, while answering somebody:\n%s", type(error).__name__, where)
 
     async def drain(self, seconds: float) -> None:
         """Let what has begun come to its end, for so long at most."""

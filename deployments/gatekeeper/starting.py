@@ -35,9 +35,14 @@ def start_upgrade(cluster: WatchedCluster, asked: UpgradeParameters) -> str:
     return _start(cluster, "upgrade", {"parameters": asked.model_dump(mode="json")})
 
 
+def check_rollback(cluster: WatchedCluster, run: str) -> None:
+    """Refuse a rollback that could not begin. Raises UpgradeError."""
+    runs.to_roll_back(cluster.services.records.runs(), run)
+    _check_deployment(cluster, "rollback")
+
+
 def start_rollback(cluster: WatchedCluster, run: str, requester: str) -> str:
     """Start a rollback, and return its flow run."""
-    runs.to_roll_back(cluster.services.records.runs(), run)
     access = upgrade_access(cluster)
     asked = RollbackParameters(run=run, requester=requester).model_dump(mode="json")
     return _start(cluster, "rollback", {"parameters": asked | {"cluster": access}})
@@ -66,8 +71,13 @@ async def await_end(cluster: WatchedCluster, flow_run: str) -> FlowRunInfo:
 
 
 def _start(cluster: WatchedCluster, flow: str, parameters: Mapping[str, object]) -> str:
+    name = _check_deployment(cluster, flow)
+    return cluster.services.flow_runs().start(name, parameters)
+
+
+def _check_deployment(cluster: WatchedCluster, flow: str) -> str:
+    """Return a deployment's name. Raises BadInputError when Prefect has none."""
     name = f"{flow}/{DEPLOYMENT}"
-    flow_runs = cluster.services.flow_runs()
-    if not flow_runs.has_deployment(name):
+    if not cluster.services.flow_runs().has_deployment(name):
         raise BadInputError(f"Prefect has no deployment {name}; `prefect deploy` makes it")
-    return flow_runs.start(name, parameters)
+    return name

@@ -18,7 +18,7 @@ from deployments.gatekeeper.looking import Seen, WatchedCluster
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.posting import Poster
 from deployments.gatekeeper.thread import wanted
-from tasks.domain.errors import UpgradeError
+from tasks.domain.errors import RefusedError, UpgradeError
 
 _EVERY: Final = 2.0  # seconds
 _STALE_AFTER: Final = 30.0
@@ -48,7 +48,9 @@ class Watcher:
         self._pauses: dict[str, Pause] = {}  # of runs whose thread Slack did not take
         self._done: dict[str, int] = {}  # runs that are over and shown to the end, by their entries
         self._looked_at = self._turned_at = _now()
+        self._held_at: float | None = None  # when the Lease was last known; None: look anew
         self._trouble: dict[str, str] = {}
+        self._left_out: set[str] = set()  # why runs of the last look are not shown
 
     def look_soon(self) -> None:
         """Look as soon as the present look is over: somebody has said something."""
@@ -86,10 +88,10 @@ class Watcher:
             await self._show(self._to_show)
 
     async def _look(self) -> None:
-        before = self._looked_at
         try:
-            seen = await asyncio.to_thread(self._cluster.look)
+            after, seen = await self._seen()
         except UpgradeError as error:
+            self._begin_anew()
             self._tell(f"cluster {self._cluster.name}", error)
             self._have_shown(self._stale())
             return
@@ -98,8 +100,29 @@ class Watcher:
         self._last = seen
         self._metrics.looked(self._cluster.name, seen, self._cluster.services.clock.now())
         for one in seen:
-            await self._attend(one, after=timedelta(seconds=self._looked_at - before))
+            await self._attend(one, after=after)
         self._have_shown(seen)
+
+    async def _seen(self) -> tuple[timedelta, list[Seen]]:
+        """
+        Return what is there, and for how long at least the Lease has not been looked at before.
+
+        A look may take long, with Prefect slow or away, and what counts is how far two readings of
+        the Lease are apart: its process may have renewed it meanwhile.
+        """
+        asked_at = _now()
+        holding = await asyncio.to_thread(self._cluster.services.leases.holding)
+        before, self._held_at = self._held_at, _now()
+        left_out: list[RefusedError] = []
+        seen = await asyncio.to_thread(self._cluster.look, holding, left_out=left_out.append)
+        self._tell_left_out({str(one) for one in left_out})
+        return timedelta(seconds=0 if before is None else max(0.0, asked_at - before)), seen
+
+    def _begin_anew(self) -> None:
+        """After a look that failed: whose process could not renew either has not had its time."""
+        self._held_at = None
+        for watch in self._watches.values():
+            watch.begin_anew()
 
     def _have_shown(self, seen: list[Seen]) -> None:
         """Leave it to `show`: what Slack was not shown in time, it need not see any more."""
@@ -174,6 +197,12 @@ class Watcher:
         self._tell(f"run {run}", error)
 
     # ---- the log
+
+    def _tell_left_out(self, whys: set[str]) -> None:
+        for why in sorted(whys - self._left_out):
+            self._metrics.failed("run")
+            _log.warning("cluster %s, a run is left out: %s", self._cluster.name, why)
+        self._left_out = whys
 
     def _tell(self, what: str, error: UpgradeError) -> None:
         """Say once what is wrong, until it is over."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tasks.domain.access import Denied, Permission
 from tasks.domain.approval import Row
+from tasks.domain.errors import RefusedError
 from tasks.domain.inventory import (
     ControlPlane,
     Inventory,
@@ -174,8 +175,14 @@ class Access(Protocol):
 class Records(Protocol):
     """The journal: append-only records of runs, in ConfigMaps of the control plane's namespace."""
 
-    def runs(self) -> Sequence[RunRecord]:
-        """Return every run's record, oldest first."""
+    def runs(
+        self, *, left_out: Callable[[RefusedError], object] | None = None
+    ) -> Sequence[RunRecord]:
+        """
+        Return every run's record, oldest first.
+
+        Raises RefusedError when one cannot be read, unless somebody is told that it is left out.
+        """
         ...
 
     def run(self, run: str) -> RunRecord:

@@ -12,7 +12,7 @@ import binascii
 import gzip
 import threading
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -67,12 +67,21 @@ class KubernetesRecords:
         # As our last entry left each journal, so that a long one is not read again for the next.
         self._known: dict[str, Sequence[_Segment]] = {}
 
-    def runs(self) -> Sequence[RunRecord]:
+    def runs(
+        self, *, left_out: Callable[[RefusedError], object] | None = None
+    ) -> Sequence[RunRecord]:
         """Return every run's record, oldest first."""
         by_run: dict[str, list[_ConfigMap]] = {}
         for found in self._journals({}):
             by_run.setdefault((found.metadata.labels or {}).get(_RUN, ""), []).append(found)
-        records = [self._record(run, found) for run, found in by_run.items()]
+        records: list[RunRecord] = []
+        for run, segments in by_run.items():
+            try:
+                records.append(self._record(run, segments))
+            except RefusedError as error:
+                if left_out is None:
+                    raise
+                left_out(error)
         return sorted(records, key=lambda record: (record.started.at, record.run))
 
     def run(self, run: str) -> RunRecord:
@@ -234,7 +243,7 @@ class KubernetesRecords:
     def _entry(self, name: str, key: str, text: str) -> Entry:
         try:
             entry: Entry = _entry.decode(text)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise RefusedError(
                 f"ConfigMap {self._namespace}/{name} has a malformed entry in key {key!r}; a newer "
                 "version of this tool wrote it, or somebody changed it"

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -28,6 +28,9 @@ class Answer(enum.StrEnum):
     RESUME = "resume"
     ABORT = "abort"
 
+
+# One without a zone compares with nothing.
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 VOTES: Final = frozenset({Answer.APPROVE, Answer.REJECT})
 
@@ -50,8 +53,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     name: str
     digest: str  # of the plan
-    asked_at: datetime
-    expires_at: datetime
+    asked_at: Moment
+    expires_at: Moment
     requester: str
     policy: Policy = Policy()
     key: str = ""  # fingerprint of the one that votes are verified with; empty: not recorded
@@ -65,7 +68,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     person: str  # an identity
     answer: Answer
-    at: Annotated[datetime, msgspec.Meta(tz=True)]  # one without a zone compares with nothing
+    at: Moment
     via: str = "terminal"
     reason: str = ""
     groups: tuple[str, ...] = ()  # approving Slack groups that the person was in, as the signer saw
@@ -152,7 +155,7 @@ def tally(gate: Gate, rows: Sequence[Row], *, key: bytes, now: datetime) -> Tall
     approvals: dict[str, Vote] = {}
     for vote in votes:
         if vote.answer is Answer.APPROVE:
-            approvals.setdefault(gate.policy.person(vote.person), vote)
+            approvals.setdefault(gate.policy.counted_as(vote.person), vote)
     return Tally(
         verdict=_verdict(gate, approvals=len(approvals), rejections=len(rejections), now=now),
         approvals=tuple(approvals.values()),
@@ -233,7 +236,7 @@ def _not_allowed_to_approve(vote: Vote, gate: Gate) -> str | None:
         return "came from Slack, where the policy lets nobody approve"
     if policy.requester_may_approve:
         return None
-    if policy.person(vote.person) == policy.person(gate.requester):
+    if policy.counted_as(vote.person) == policy.counted_as(gate.requester):
         return f"is by {vote.person}, who asked for the run"
     if policy.hides(gate.requester, vote.person):
         return (

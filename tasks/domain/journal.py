@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tasks.domain.approval import Gate, Vote
+from tasks.domain.approval import Gate, Moment, Vote
 from tasks.domain.inventory import WorkloadRef
 from tasks.domain.snapshot import ObjectSnapshot
 
@@ -56,7 +56,7 @@ _EXIT_CODES = {
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """A run began."""
 
-    at: datetime
+    at: Moment
     parameters: str  # their fingerprint: the same command rejoins, another is refused
     target: str  # version
     revision: str
@@ -68,7 +68,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
 class Attempted(msgspec.Struct, frozen=True, kw_only=True, tag="attempted"):
     """A Prefect flow run took the run up."""
 
-    at: datetime
+    at: Moment
     flow_run: str
     flow: str  # upgrade or rollback
     deployment: str | None = None
@@ -79,7 +79,7 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True, tag="attempted"):
 class Planned(msgspec.Struct, frozen=True, kw_only=True, tag="planned"):
     """The plan was fixed."""
 
-    at: datetime
+    at: Moment
     digest: str
 
 
@@ -92,7 +92,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
 class Decided(msgspec.Struct, frozen=True, kw_only=True, tag="decided"):
     """A gate was decided, by these votes."""
 
-    at: datetime
+    at: Moment
     gate: str
     verdict: str
     votes: tuple[Vote, ...] = ()
@@ -101,7 +101,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True, tag="decided"):
 class Waited(msgspec.Struct, frozen=True, kw_only=True, tag="waited"):
     """The flow run is about to suspend. Counting these gives every suspension a key of its own."""
 
-    at: datetime
+    at: Moment
     gate: str
 
 
@@ -114,7 +114,7 @@ class Controlled(msgspec.Struct, frozen=True, kw_only=True, tag="controlled"):
 class Installed(msgspec.Struct, frozen=True, kw_only=True, tag="installed"):
     """`istioctl install` of the canary began (`done` False) or was proved complete."""
 
-    at: datetime
+    at: Moment
     revision: str
     done: bool
 
@@ -122,7 +122,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True, tag="installed"):
 class Labelled(msgspec.Struct, frozen=True, kw_only=True, tag="labelled"):
     """A namespace is about to be relabelled; what it said before."""
 
-    at: datetime
+    at: Moment
     namespace: str
     previous: Mapping[str, str]  # istio-injection and istio.io/rev, those that were there
     carried: bool = False  # taken over from a predecessor's journal
@@ -135,7 +135,7 @@ class Restarting(msgspec.Struct, frozen=True, kw_only=True, tag="restarting"):
     Its time marks the restart: whoever repeats it says the same again, and restarts nothing twice.
     """
 
-    at: datetime
+    at: Moment
     workload: WorkloadRef
     ready: int
 
@@ -143,7 +143,7 @@ class Restarting(msgspec.Struct, frozen=True, kw_only=True, tag="restarting"):
 class LeftBehind(msgspec.Struct, frozen=True, kw_only=True, tag="left-behind"):
     """A workload that was not healthy before did not come up, and stays as it is."""
 
-    at: datetime
+    at: Moment
     workload: WorkloadRef
     why: str
     wave: int | None = None  # None: when the whole run was undone
@@ -152,7 +152,7 @@ class LeftBehind(msgspec.Struct, frozen=True, kw_only=True, tag="left-behind"):
 class LeftAlone(msgspec.Struct, frozen=True, kw_only=True, tag="left-alone"):
     """A namespace stays as it is, since somebody has changed its labels meanwhile."""
 
-    at: datetime
+    at: Moment
     namespace: str
     labels: Mapping[str, str]
     is_moved: bool  # whether its workloads had moved before
@@ -161,7 +161,7 @@ class LeftAlone(msgspec.Struct, frozen=True, kw_only=True, tag="left-alone"):
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
     """A milestone for people to read: a batch moved, a wave verified, ..."""
 
-    at: datetime
+    at: Moment
     text: str
     wave: int | None = None
     namespace: str | None = None
@@ -170,14 +170,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag="moved"):
     """A wave is on the new revision and verified."""
 
-    at: datetime
+    at: Moment
     wave: int
 
 
 class WaveFailed(msgspec.Struct, frozen=True, kw_only=True, tag="wave-failed"):
     """A wave failed and is being rolled back: from here on, restarts are the way back's."""
 
-    at: datetime
+    at: Moment
     wave: int
     why: str
 
@@ -185,7 +185,7 @@ class WaveFailed(msgspec.Struct, frozen=True, kw_only=True, tag="wave-failed"):
 class WaveRolledBack(msgspec.Struct, frozen=True, kw_only=True, tag="wave-rolled-back"):
     """A wave failed and is back on the old revision."""
 
-    at: datetime
+    at: Moment
     wave: int
     why: str
 
@@ -193,21 +193,21 @@ class WaveRolledBack(msgspec.Struct, frozen=True, kw_only=True, tag="wave-rolled
 class Snapshotted(msgspec.Struct, frozen=True, kw_only=True, tag="snapshotted"):
     """What a canary's install or a tag that moves may change is about to; as it was."""
 
-    at: datetime
+    at: Moment
     objects: tuple[ObjectSnapshot, ...]
 
 
 class Repointed(msgspec.Struct, frozen=True, kw_only=True, tag="repointed"):
     """The tags (`default` included) are about to point to the new revision."""
 
-    at: datetime
+    at: Moment
     tags: tuple[str, ...]
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled"):
     """A namespace says again what it said before."""
 
-    at: datetime
+    at: Moment
     namespace: str
 
 
@@ -218,7 +218,7 @@ class Uninstalling(msgspec.Struct, frozen=True, kw_only=True, tag="uninstalling"
     There is no way back after this.
     """
 
-    at: datetime
+    at: Moment
     revision: str
     done: bool
 
@@ -226,14 +226,14 @@ class Uninstalling(msgspec.Struct, frozen=True, kw_only=True, tag="uninstalling"
 class RollingBack(msgspec.Struct, frozen=True, kw_only=True, tag="rolling-back"):
     """Somebody wants the whole run undone: from here on, restarts are the way back's."""
 
-    at: datetime
+    at: Moment
     requester: str
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     """The run is over. A rollback may follow and finish it again."""
 
-    at: datetime
+    at: Moment
     outcome: Outcome
     text: str
     todo: tuple[str, ...] = ()

@@ -142,9 +142,13 @@ class Gates(Deciding):
         """Return who decides at a gate, by its name in a run: start, wave-2, ..."""
         name = gate.partition("-")[0]
         differing = self.each.get(GateName(name)) if name in set(GateName) else None
-        return (
-            self.model_copy(update=differing.model_dump(exclude_none=True)) if differing else self
-        )
+        if differing is None:
+            return self
+        changes = differing.model_dump(exclude_none=True)
+        # Prefect's form sends a list that was left empty, and nobody meant "whoever can sign".
+        if not changes.get("approvers"):
+            changes.pop("approvers", None)
+        return self.model_copy(update=changes)
 
     def policy(self, gate: str = "") -> Policy:
         """Return a gate's policy as the domain counts by it; without a name, that of the run."""

@@ -134,7 +134,7 @@ def decoded(document: bytes) -> Plan:
     """Read a plan back. Raises RefusedError if it is none of ours."""
     try:
         return msgspec.json.decode(document, type=Plan)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RefusedError(f"the recorded plan cannot be read: {error}") from error
 
 

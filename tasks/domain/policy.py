@@ -58,6 +58,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 return person.name
         return identity
 
+    def counted_as(self, identity: str) -> str:
+        """Return who an identity counts as: one of Slack's ids is one person in every workspace."""
+        known, (scheme, _, user) = self.person(identity), identity.rpartition("/")
+        if known != identity or not scheme.startswith("slack:"):
+            return known
+        for person in self.people:
+            if any(
+                one.startswith("slack:") and one.endswith(f"/{user}") for one in person.identities
+            ):
+                return person.name
+        return f"slack:{user}"
+
     def may_vote(self, identity: str, groups: Collection[str] = ()) -> bool:
         """Whether an identity is among the approvers, by itself or as one of a Slack group."""
         if not self.approvers:
@@ -115,6 +127,8 @@ def check_policy(policy: Policy, *, requester: str | None = None) -> None:
             )
     if requester is not None and not policy.requester_may_approve:
         _check_requester_is_known(policy, requester)
+    if policy.quorum > 1:
+        _check_nobody_counts_twice(policy)
     _check_quorum(policy, requester)
 
 
@@ -146,6 +160,20 @@ def _check_requester_is_known(policy: Policy, requester: str) -> None:
             raise BadInputError(
                 f"{requester} may not approve, and {approver} may be the same person: name the "
                 f"{_scheme(hidden)}: identity of {requester} in gates.people"
+            )
+
+
+def _check_nobody_counts_twice(policy: Policy) -> None:
+    """Refuse approvers of two kinds who may be one person, for they would count as two."""
+    voters = [one for approver in policy.approvers for one in _voters(policy, approver)]
+    has_two_ways = policy.terminal_votes and policy.slack_approve is not SlackApproval.NEVER
+    for one in voters if has_two_ways else ():
+        other = next((other for other in voters if policy.hides(one, other)), None)
+        if other is not None:
+            raise BadInputError(
+                f"a quorum of {policy.quorum} takes different people, and {one} may be one of "
+                f"those who vote by {_scheme(other)}: too; name the identities of both kinds in "
+                "gates.people"
             )
 
 

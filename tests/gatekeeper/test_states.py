@@ -88,7 +88,7 @@ class GateMachine(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         """Let the gatekeeper look, and the run count if it was woken."""
-        (seen,) = self.cluster.look()
+        (seen,) = self.cluster.look(self.scene.leases.holding())
         is_open = self.scene.record.open_gate is not None
         if not (is_open and has_an_answer(seen)):
             assert not is_open or self._expected() is Verdict.WAITING

@@ -1,7 +1,9 @@
 """Slash commands: the terminal's verbs in Slack, under the same rules."""
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +12,10 @@ from deployments.gatekeeper.controlling import Controls
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.members import Members
 from deployments.gatekeeper.metrics import Metrics
+from deployments.gatekeeper.receiving import Receiver
 from deployments.gatekeeper.words import HELP
 from tasks.domain.approval import Answer, Verdict, controls, is_held, tally
-from tasks.domain.journal import Finished, Outcome
+from tasks.domain.journal import Asked, Finished, Outcome
 from tasks.domain.slack import Command, Person, Submission
 from tests.builders import KEY, NOW
 from tests.fakes import FakeFlowRuns
@@ -30,17 +33,20 @@ class Desk:
         self.slack, self.metrics = FakeSlack(), Metrics()
         self.starters = starters
 
-    def commands(self) -> Commands:
-        now, clusters = self.scene.clock.now, [self.scene.cluster]
-        members = Members(self.slack, monotonic=lambda: 0.0)
-        decisions = Decisions(
-            clusters,
+    def decisions(self) -> Decisions:
+        return Decisions(
+            [self.scene.cluster],
             people=self.slack,
-            members=members,
+            members=Members(self.slack, monotonic=lambda: 0.0),
             metrics=self.metrics,
-            now=now,
+            now=self.scene.clock.now,
             look_again=lambda _: None,
         )
+
+    def commands(self, kind: type[Commands] = Commands) -> Commands:
+        now, clusters = self.scene.clock.now, [self.scene.cluster]
+        members = Members(self.slack, monotonic=lambda: 0.0)
+        decisions = self.decisions()
         said = Controls(
             starters=self.starters,
             members=members,
@@ -48,7 +54,7 @@ class Desk:
             now=now,
             said=lambda _, answer: self.metrics.voted(answer),
         )
-        return Commands(clusters, people=self.slack, decisions=decisions, controls=said, now=now)
+        return kind(clusters, people=self.slack, decisions=decisions, controls=said, now=now)
 
     def typed(self, person: Person, text: str) -> list[str]:
         command = Command(
@@ -113,6 +119,27 @@ def test_status_says_what_runs_wait_for() -> None:
     ]
 
 
+def test_status_says_which_cluster_and_which_run_cannot_be_read() -> None:
+    desk = Desk()
+    desk.scene.records.unreadable.append("the journal of run x was changed")
+    (told,) = desk.typed(MALLORY, "status")
+    assert told.splitlines()[1:] == [
+        "run-1 to 1.29.1: Parked, waits at gate start.",
+        "cannot be read: the journal of run x was changed",
+    ]
+    desk.scene.records.is_away = lambda: True
+    assert desk.typed(MALLORY, "status")[1:] == [
+        "*eu*: cannot be read now: the API server does not answer"
+    ]
+
+
+def test_a_run_of_a_cluster_that_is_away_is_not_said_to_be_none() -> None:
+    desk = Desk()
+    desk.scene.records.is_away = lambda: True
+    (told,) = desk.typed(BOB, "hold run-1-abcde")
+    assert told == "Not done: the API server does not answer."
+
+
 def test_a_typo_is_answered_with_what_there_is() -> None:
     (told,) = Desk().typed(BOB, "approv")
     assert told.startswith("Not done: 'approv' is none of: help, status")
@@ -172,6 +199,49 @@ def test_who_is_no_approver_holds_nothing(verb: str) -> None:
     desk = Desk()
     assert "you are not an approver of run run-1" in desk.typed(MALLORY, verb)[0]
     assert desk.said == []
+
+
+def test_no_key_is_read_where_slack_waits_for_an_answer() -> None:
+    desk, where = Desk(), list[str]()
+
+    def key(_: str | None) -> bytes:
+        where.append(threading.current_thread().name)
+        return KEY
+
+    desk.scene.note(Asked(gate=desk.scene.gate("uninstall", key="another")))
+    desk.scene.cluster.services = replace(desk.scene.cluster.services, signing_key=key)
+    desk.typed(BOB, "hold")
+    assert where
+    assert threading.main_thread().name not in where
+
+
+def test_a_bug_tells_the_log_nothing_that_somebody_typed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+
+    class Broken(Commands):
+        async def typed(self, command: Command) -> None:
+            raise ValueError(command.text)
+
+    async def scene() -> None:
+        decisions, commands = desk.decisions(), desk.commands(Broken)
+        receiver = Receiver(decisions, commands, desk.metrics)
+        receiver.receive(
+            "slash_commands",
+            {
+                "team_id": "T1",
+                "user_id": "U2",
+                "channel_id": CHANNEL,
+                "command": "/istio-canary",
+                "text": "a word of mine",
+            },
+        )
+        await receiver.drain(1)
+
+    asyncio.run(scene())
+    assert "a bug, ValueError" in caplog.text
+    assert "a word of mine" not in caplog.text
 
 
 def test_abort_is_asked_about_once_more() -> None:
@@ -267,6 +337,14 @@ def test_a_rollback_stops_the_run_and_starts_the_way_back() -> None:
     parameters = started["parameters"]
     assert isinstance(parameters, dict)
     assert (parameters["run"], parameters["requester"]) == ("run-1", BOB.identity)
+
+
+def test_a_rollback_that_cannot_begin_stops_no_run() -> None:
+    desk = Desk()
+    desk.typed(BOB, "rollback")
+    (told,) = desk.confirmed(BOB)
+    assert "Prefect has no deployment" in told
+    assert desk.said == []
 
 
 def test_who_may_neither_decide_nor_begin_undoes_nothing() -> None:

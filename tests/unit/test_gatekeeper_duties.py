@@ -7,15 +7,27 @@ import pytest
 
 from deployments.gatekeeper.duties import UNTIL_TAKEN, Duty, RunWatch
 from tasks.domain.approval import Answer
-from tasks.domain.journal import Attempted, Controlled, Decided, Finished, Outcome, Step, Waited
+from tasks.domain.journal import (
+    Asked,
+    Attempted,
+    Controlled,
+    Decided,
+    Finished,
+    Outcome,
+    RunRecord,
+    Step,
+    Waited,
+)
+from tasks.domain.plan import canonical
 from tests.builders import NOW, RUN, after
+from tests.fakes import FakeRecords
 from tests.unit.gatekeeper_scene import BOB, FLOW_RUN, MALLORY, Scene
 
 TICK = timedelta(seconds=2)
 
 
 def duty(scene: Scene, watch: RunWatch | None = None, *, after: timedelta = TICK) -> Duty:
-    (seen,) = scene.cluster.look()
+    (seen,) = scene.cluster.look(scene.leases.holding())
     return (watch or RunWatch()).duty(seen, after=after)
 
 
@@ -72,6 +84,38 @@ def test_an_abort_wakes_a_run_that_waits_for_people() -> None:
     scene = Scene()
     scene.cast(scene.vote(BOB, Answer.ABORT, gate=""))
     assert duty(scene) is Duty.RESUME
+
+
+def test_a_gate_whose_votes_we_cannot_verify_expires_all_the_same() -> None:
+    scene = Scene()
+    scene.records = FakeRecords(with_another_key(scene))
+    scene.records.save_plan(RUN, canonical(scene.plan))
+    scene.cluster = scene.watched()
+    assert duty(scene) is Duty.NOTHING
+
+    scene.clock.time = scene.gate().expires_at
+    assert duty(scene) is Duty.RESUME
+
+
+def with_another_key(scene: Scene) -> RunRecord:
+    asked = Asked(gate=scene.gate(key="another"))
+    entries = [asked if isinstance(one, Asked) else one for one in scene.entries()]
+    return RunRecord(run=RUN, entries=tuple(entries))
+
+
+def test_a_hold_that_only_the_run_could_verify_is_not_undone() -> None:
+    scene = waiting_for_people(Scene())
+    scene.note(Controlled(vote=scene.vote(BOB, Answer.HOLD, gate="")), Waited(at=NOW, gate="hold"))
+    assert duty(scene) is Duty.NOTHING
+
+
+def test_a_rollback_that_somebody_suspended_in_prefect_is_not_woken_by_the_abort_before_it() -> (
+    None
+):
+    scene = Scene()
+    scene.cast(scene.vote(BOB, Answer.ABORT, gate=""))
+    scene.note(Attempted(at=NOW, flow_run=FLOW_RUN, flow="rollback", deployment="d-1"))
+    assert duty(scene) is Duty.NOTHING
 
 
 def test_a_run_that_somebody_suspended_in_prefect_stays_suspended() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from deployments.gatekeeper.members import Members
 from tasks.domain.errors import TransientError
+from tasks.domain.policy import Policy
 from tasks.domain.slack import Person
 
 BOB = Person(team="T1", user="U2")
@@ -49,6 +50,14 @@ class Time:
 def test_somebody_s_groups_are_those_that_slack_says() -> None:
     members = Members(FakeGroups(S1={"U2"}, S2={"U3"}), monotonic=Time())
     assert asyncio.run(members.groups_of(BOB, [ADMINS, OTHERS])) == (ADMINS,)
+
+
+def test_who_is_named_needs_no_group_and_no_slack() -> None:
+    slack = FakeGroups()
+    slack.is_down = True
+    members = Members(slack, monotonic=Time())
+    policy = Policy(approvers=(ADMINS, BOB.identity))
+    assert asyncio.run(members.groups_for(BOB, policy)) == ()
 
 
 def test_what_slack_said_is_believed_for_a_minute_and_no_longer() -> None:

@@ -1,14 +1,19 @@
 """Watching: what Prefect needs is done though Slack is away, and what nobody can read is said to be so."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
+
+import msgspec
 
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.posting import Claims, Poster
 from deployments.gatekeeper.watching import Watcher
-from tasks.domain.journal import Finished, Outcome
-from tests.builders import NOW
+from tasks.domain.approval import Row
+from tasks.domain.errors import RefusedError
+from tasks.domain.journal import Attempted, Finished, Outcome
+from tests.builders import NOW, RUN
+from tests.fakes import FakeRecords, FakeVotes
 from tests.fakes_slack import FakeSlack
 from tests.unit.gatekeeper_scene import BOB, CHANNEL, CLUSTER, FLOW_RUN, Scene
 
@@ -101,6 +106,52 @@ def test_a_run_of_another_prefect_is_not_shown() -> None:
     assert watched(Scene(), play).slack.keys == []
 
 
+def test_a_run_that_cannot_be_read_hides_no_other() -> None:
+    async def play(post: Post, watcher: Watcher) -> None:
+        post.scene.records.unreadable.append("the journal of run x was changed")
+        post.scene.cast(post.scene.vote(BOB))
+        watcher.look_soon()
+        await post.until(lambda: post.scene.flow_runs.resumes)
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    post = watched(Scene(), play)
+    assert post.metrics.value("istio_canary_errors_total", {"of": "run"}) == 1
+
+
+def test_a_run_whose_votes_cannot_be_read_hides_no_other() -> None:
+    class Flooded(FakeVotes):
+        def rows(self, flow_run: str) -> Sequence[Row]:
+            if flow_run == "f-2":
+                raise RefusedError("flow run f-2 has more than 10000 inputs")
+            return super().rows(flow_run)
+
+    scene = Scene(votes=Flooded())
+    scene.flow_runs.add("f-2", "RUNNING")
+    other = [
+        msgspec.structs.replace(one, flow_run="f-2") if isinstance(one, Attempted) else one
+        for one in scene.entries()
+    ]
+    for entry in other:
+        scene.records.append("run-2", entry)
+
+    async def play(post: Post, _: Watcher) -> None:
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    assert watched(scene, play).metrics.value("istio_canary_errors_total", {"of": "run"}) == 1
+
+
+def test_a_plan_that_somebody_changed_hides_neither_its_run_nor_another() -> None:
+    scene = Scene()
+    scene.records = FakeRecords(scene.record)
+    scene.records.save_plan(RUN, b"no plan")
+    scene.cluster = scene.watched()
+
+    async def play(post: Post, _: Watcher) -> None:
+        await post.until(lambda: "gate-start" in post.slack.keys)
+
+    watched(scene, play)
+
+
 def test_a_thread_that_is_complete_is_not_looked_at_any_more() -> None:
     async def play(post: Post, watcher: Watcher) -> None:
         post.scene.note(Finished(at=NOW, outcome=Outcome.ABORTED, text="aborted"))
@@ -112,3 +163,111 @@ def test_a_thread_that_is_complete_is_not_looked_at_any_more() -> None:
 
     post = watched(Scene(), play)
     assert post.metrics.value("istio_canary_errors_total", {"of": "slack"}) == 0
+
+
+# ---------------------------------------------------------------- how long a Lease stood still
+
+
+class Skipping(asyncio.SelectorEventLoop):
+    """A loop whose clock can be put forward."""
+
+    skipped = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.skipped
+
+
+class SlowVotes(FakeVotes):
+    """A Prefect that answers late when it is told to: the clock goes on meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.late: Callable[[], object] = lambda: None
+
+    def rows(self, flow_run: str) -> Sequence[Row]:
+        self.asked += 1
+        self.late()
+        return super().rows(flow_run)
+
+
+class LongWork:
+    """A run whose process is at work, and a gatekeeper that looks on while the clock is put forward."""
+
+    def __init__(self) -> None:
+        self.votes = SlowVotes()
+        self.scene = Scene(votes=self.votes)
+        self.scene.flow_runs.turn(FLOW_RUN, "RUNNING")
+        self.scene.leases.write(RUN, "host/1/alive")
+        self.post = Post(self.scene)
+
+    def watched(self, play: Callable[[Watcher, Skipping], Coroutine[Any, Any, None]]) -> str:
+        """Return the state of the flow run after all."""
+
+        async def whole() -> None:
+            watcher, loop = self.post.watcher(), asyncio.get_running_loop()
+            assert isinstance(loop, Skipping)
+            task = asyncio.create_task(watcher.watch())
+            try:
+                await play(watcher, loop)
+            finally:
+                task.cancel()
+
+        with asyncio.Runner(loop_factory=Skipping) as runner:
+            runner.run(whole())
+        return self.scene.flow_runs.state(FLOW_RUN)
+
+    async def looks(self, watcher: Watcher, number: int) -> None:
+        """Let the gatekeeper look so often."""
+        for _ in range(number):
+            before = self.votes.asked
+            watcher.look_soon()
+            # No timeout: it would go by the clock that is put forward.
+            while self.votes.asked == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+def test_a_slow_prefect_makes_no_process_look_dead() -> None:
+    work = LongWork()
+
+    async def play(watcher: Watcher, loop: Skipping) -> None:
+        def takes_long() -> None:
+            loop.skipped += 200
+            work.votes.late = lambda: None
+
+        await work.looks(watcher, 1)
+        work.votes.late = takes_long  # the Lease was read just before
+        await work.looks(watcher, 1)
+        work.scene.leases.renew(run=RUN, process="host/1/alive")
+        await work.looks(watcher, 2)
+
+    assert work.watched(play) == "RUNNING"
+
+
+def test_an_api_server_that_was_away_makes_no_process_look_dead() -> None:
+    work = LongWork()
+
+    async def play(watcher: Watcher, loop: Skipping) -> None:
+        await work.looks(watcher, 2)
+        work.scene.records.is_away = lambda: True
+        loop.skipped += 200
+        errors = {"of": "cluster"}
+        watcher.look_soon()
+        while not work.post.metrics.value("istio_canary_errors_total", errors):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        loop.skipped += 200
+        work.scene.records.is_away = lambda: False
+        await work.looks(watcher, 2)
+
+    assert work.watched(play) == "RUNNING"
+
+
+def test_a_lease_that_stands_still_between_good_looks_is_noticed() -> None:
+    work = LongWork()
+
+    async def play(watcher: Watcher, loop: Skipping) -> None:
+        await work.looks(watcher, 2)
+        loop.skipped += 200
+        await work.looks(watcher, 2)
+
+    assert work.watched(play) == "SCHEDULED"

@@ -181,6 +181,44 @@ def test_a_gate_may_be_decided_otherwise_than_the_others() -> None:
     assert gates.policy("wave-3").quorum == 1
 
 
+def test_approvers_that_a_form_left_empty_are_those_of_the_other_gates() -> None:
+    gates = Gates.model_validate(
+        {"approvers": [BOB], "each": {"uninstall": {"approvers": []}, "wave": {"approvers": [EVE]}}}
+    )
+    assert gates.policy("uninstall").approvers == (BOB,)
+    assert gates.policy("wave-2").approvers == (EVE,)
+
+
+# ---------------------------------------------------------------- one person, two workspaces
+
+
+def test_a_person_of_two_workspaces_counts_once() -> None:
+    policy = Policy(approvers=(ADMINS, "slack-group:T2/S2"), quorum=2)
+    here = clicked("slack:T1/U7", Answer.APPROVE, ADMINS)
+    there = clicked("slack:T2/U7", Answer.APPROVE, "slack-group:T2/S2")
+    assert count(policy, here, there).verdict is Verdict.WAITING
+
+
+@pytest.mark.parametrize("requester", [ANN, ANN_IN_SLACK])
+def test_who_asked_for_the_run_may_not_approve_it_from_another_workspace(requester: str) -> None:
+    policy = Policy(approvers=("slack-group:T2/S2",), people=PEOPLE, requester_may_approve=False)
+    there = clicked("slack:T2/U1", Answer.APPROVE, "slack-group:T2/S2")
+    assert whys(count(policy, there, requester=requester)) == [
+        "is by slack:T2/U1, who asked for the run"
+    ]
+
+
+def test_who_is_in_the_table_is_found_by_their_id_in_another_workspace() -> None:
+    assert Policy(people=PEOPLE).counted_as("slack:T2/U2") == "Bob"
+
+
+def test_another_workspace_makes_nobody_an_approver() -> None:
+    policy = Policy(approvers=("Ann",), people=PEOPLE)
+    assert whys(count(policy, clicked("slack:T2/U1"))) == [
+        "is by slack:T2/U1, who is not an approver"
+    ]
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -191,6 +229,13 @@ def test_a_gate_may_be_decided_otherwise_than_the_others() -> None:
         pytest.param(Policy(quorum=5), id="any five who can sign"),
         pytest.param(Policy(quorum=2, approvers=("Ann", "Bob"), people=PEOPLE), id="both"),
         pytest.param(Policy(approvers=(EVE,), people=PEOPLE), id="an identity in no table"),
+        pytest.param(
+            Policy(quorum=2, approvers=(ADMINS, BOB), people=PEOPLE), id="two kinds, told apart"
+        ),
+        pytest.param(
+            Policy(quorum=2, approvers=(ADMINS, EVE), terminal_votes=False),
+            id="two kinds, of which one has no vote",
+        ),
         pytest.param(
             Policy(approvers=("Ann", "Bob"), people=PEOPLE, requester_may_approve=False),
             id="one other than the requester",
@@ -220,6 +265,11 @@ def test_a_policy_that_can_be_satisfied_is_taken(policy: Policy) -> None:
             Policy(quorum=2, approvers=("Bob", BOB_IN_SLACK), people=PEOPLE),
             "a quorum of 2 cannot be reached",
             id="one person under two names",
+        ),
+        pytest.param(
+            Policy(quorum=2, approvers=(ADMINS, EVE), people=PEOPLE),
+            "may be one of those who vote by kubernetes: too",
+            id="perhaps one person in Slack and in the terminal",
         ),
         pytest.param(
             Policy(approvers=("Bop",), people=PEOPLE),

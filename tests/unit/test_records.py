@@ -243,6 +243,18 @@ def test_a_journal_under_another_name_is_refused(
         records.run(RUN)
 
 
+def test_a_run_that_cannot_be_read_hides_no_other_from_whoever_is_told(
+    server: ApiServer, records: KubernetesRecords
+) -> None:
+    records.append("a", started())
+    records.append("b", step(0))  # not how a journal begins
+    told: list[RefusedError] = []
+    assert [record.run for record in records.runs(left_out=told.append)] == ["a"]
+    assert [str(one).partition(" in ")[0] for one in told] == ["the journal of run 'b'"]
+    with pytest.raises(RefusedError, match="the journal of run 'b'"):
+        records.runs()
+
+
 def test_runs_are_in_the_order_of_their_beginning(records: KubernetesRecords) -> None:
     records.append("b", started(START + timedelta(days=1)))
     records.append("a", started(START + timedelta(days=2)))
@@ -282,7 +294,16 @@ def test_a_name_that_is_no_run_id_reaches_no_path(
     assert server.requests == []
 
 
-@pytest.mark.parametrize("text", ["{", '{"type":"from-the-future"}', '{"type":"step"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"type":"from-the-future"}',
+        '{"type":"step"}',
+        pytest.param('{"type":"step","at":"2026-01-01T00:00:00","text":""}', id="no time zone"),
+        pytest.param('{"type":"step","more":' + "[" * 100_000, id="brackets without end"),
+    ],
+)
 def test_a_malformed_entry_is_named(
     server: ApiServer, records: KubernetesRecords, text: str
 ) -> None:
