@@ -17,14 +17,14 @@ from deployments.gatekeeper.controlling import Controls
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.looking import WatchedCluster, run_of
 from deployments.gatekeeper.messages.blocks import escape
-from deployments.gatekeeper.messages.confirming import Confirmed, confirm_modal, parse_confirmed
+from deployments.gatekeeper.messages.confirming import Confirmed, confirm_modal
 from deployments.gatekeeper.subject import Subject
 from deployments.gatekeeper.words import HELP, Wish, parse_wish
 from tasks.adapters.ports import SlackPeople
 from tasks.domain import report
 from tasks.domain.approval import Answer
 from tasks.domain.errors import BadInputError, UpgradeError
-from tasks.domain.slack import Command, Person, Submission
+from tasks.domain.slack import Command, Person
 
 _NEWEST: Final = 5  # runs that `status` shows of a cluster
 
@@ -56,10 +56,8 @@ class Commands:
         if text:
             await self._tell(command, text)
 
-    async def confirmed(self, submission: Submission) -> None:
+    async def confirmed(self, found: Confirmed, person: Person) -> None:
         """Do what somebody was asked about once more, and said yes to."""
-        found = parse_confirmed(submission.private)
-        person = submission.person
         try:
             text = await self._confirmed(found.wish, person)
         except UpgradeError as error:
@@ -79,7 +77,7 @@ class Commands:
             case "status":
                 return await self._status(wish)
             case "approve" | "reject":
-                return await self._vote(wish, command.person)
+                return await self._vote(wish, command)
             case "hold" | "resume":
                 return await self._control(wish, command.person)
             case "plan":
@@ -105,17 +103,19 @@ class Commands:
 
     # ---- what decides
 
-    async def _vote(self, wish: Wish, person: Person) -> str:
+    async def _vote(self, wish: Wish, command: Command) -> str:
         answer = Answer(wish.verb)
         if answer is Answer.REJECT and not wish.reason.strip():
             raise BadInputError("a reject needs a reason: `reject [RUN] REASON`")
         cluster, record = await asyncio.to_thread(run_of, self._clusters, wish.run)
+        if command.channel != cluster.config.channel:  # where everybody sees what is decided
+            raise BadInputError(f"runs of {cluster.name} are decided in their own channel alone")
         gate = record.open_gate
         if gate is None or record.finished is not None:
             raise BadInputError(f"run {record.run} waits at no gate now")
         subject = Subject(cluster=cluster.name, run=record.run, gate=gate.name, digest=gate.digest)
         return await self._decisions.decide(
-            cluster, subject, person, answer, self._now(), wish.reason
+            cluster, subject, command.person, answer, self._now(), wish.reason
         )
 
     async def _control(self, wish: Wish, person: Person) -> str:

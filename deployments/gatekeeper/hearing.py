@@ -124,10 +124,15 @@ def read_command(payload: Mapping[str, Any]) -> Command:
     return Command(
         person=Person(team=found.team_id, user=found.user_id),
         channel=found.channel_id,
-        text=found.text,
+        text=_unescaped(found.text),
         response_url=found.response_url,
         trigger=found.trigger_id,
     )
+
+
+def _unescaped(text: str) -> str:
+    """Return what was typed: Slack writes three characters as entities."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _person(user: _User, team: _Team) -> Person:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from deployments.gatekeeper.commands import Commands
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.hearing import read_command, read_interaction
-from deployments.gatekeeper.messages.confirming import CONFIRM_MODAL
+from deployments.gatekeeper.messages.confirming import CONFIRM_MODAL, parse_confirmed
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.subject import REASON_MODAL
 from tasks.domain.errors import BadInputError
@@ -60,7 +60,8 @@ class Receiver:
 
     def _submission(self, submission: Submission) -> Answer | Settled | None:
         if submission.callback == CONFIRM_MODAL:
-            _ = self._begin(self._commands.confirmed(submission))
+            confirmed = parse_confirmed(submission.private)
+            _ = self._begin(self._commands.confirmed(confirmed, submission.person))
         elif submission.callback == REASON_MODAL:
             if (errors := self._decisions.complaint(submission)) is not None:
                 return {"response_action": "errors", "errors": errors}

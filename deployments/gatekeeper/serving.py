@@ -38,7 +38,8 @@ def parse_address(text: str) -> Address:
 async def served(application: ASGIApp, address: Address) -> AsyncGenerator[int]:
     """Serve an application for a block, and say on which port. Raises BadInputError if it is taken."""
     try:
-        listener = socket.create_server((address.host, address.port), reuse_port=False)
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        listener = socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         raise BadInputError(
             f"{address.host}:{address.port} cannot be listened at: {error.strerror}"

@@ -11,12 +11,13 @@ from deployments.gatekeeper.commands import Commands
 from deployments.gatekeeper.controlling import Controls
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.members import Members
+from deployments.gatekeeper.messages.confirming import parse_confirmed
 from deployments.gatekeeper.metrics import Metrics
 from deployments.gatekeeper.receiving import Receiver
 from deployments.gatekeeper.words import HELP
 from tasks.domain.approval import Answer, Verdict, controls, is_held, tally
 from tasks.domain.journal import Asked, Finished, Outcome
-from tasks.domain.slack import Command, Person, Submission
+from tasks.domain.slack import Command, Person
 from tests.builders import KEY, NOW
 from tests.fakes import FakeFlowRuns
 from tests.fakes_slack import FakeSlack
@@ -56,10 +57,10 @@ class Desk:
         )
         return kind(clusters, people=self.slack, decisions=decisions, controls=said, now=now)
 
-    def typed(self, person: Person, text: str) -> list[str]:
+    def typed(self, person: Person, text: str, *, channel: str = CHANNEL) -> list[str]:
         command = Command(
             person=person,
-            channel=CHANNEL,
+            channel=channel,
             text=text,
             response_url="https://hooks.slack.com/commands/1",
             trigger="1.2.abc",
@@ -74,15 +75,10 @@ class Desk:
     def confirmed(self, person: Person) -> list[str]:
         """Send off the modal that was opened last."""
         (modal,) = self.slack.modals
-        submission = Submission(
-            person=person,
-            callback=str(modal["callback_id"]),
-            private=str(modal["private_metadata"]),
-            values={},
-        )
+        found = parse_confirmed(str(modal["private_metadata"]))
 
         async def scene() -> None:
-            await self.commands().confirmed(submission)
+            await self.commands().confirmed(found, person)
 
         asyncio.run(scene())
         return self.slack.heard
@@ -164,6 +160,12 @@ def test_approve_of_somebody_else_is_refused_like_a_click() -> None:
     desk = Desk()
     (told,) = desk.typed(MALLORY, "approve")
     assert "who is not an approver" in told
+    assert desk.verdict is Verdict.WAITING
+
+
+def test_nobody_decides_where_the_others_do_not_see_it() -> None:
+    desk = Desk()
+    assert "decided in their own channel alone" in desk.typed(BOB, "approve", channel="D0BOB")[0]
     assert desk.verdict is Verdict.WAITING
 
 

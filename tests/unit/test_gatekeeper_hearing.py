@@ -124,6 +124,11 @@ def test_a_command_is_read() -> None:
     )
 
 
+def test_a_command_is_read_as_it_was_typed() -> None:
+    heard = read_command(command(text="reject p99 &gt; 2 s &amp;amp; rising"))
+    assert heard.text == "reject p99 > 2 s &amp; rising"
+
+
 @pytest.mark.parametrize(
     ("payload", "why"),
     [
