@@ -23,11 +23,11 @@ class Sessions:
         self._key = secrets.token_bytes(32)
 
     def of(self, request: Request) -> str:
-        """Return the session of a browser, a new one if it has none."""
+        """Return what a browser is known by, something new if it has nothing."""
         return request.cookies.get(_SESSION) or secrets.token_urlsafe(18)
 
     def word(self, session: str) -> str:
-        """Return what forms of this session carry."""
+        """Return what a browser's forms carry."""
         return hmac.new(self._key, session.encode(), hashlib.sha256).hexdigest()
 
     def is_ours(self, request: Request, word: str) -> bool:
