@@ -69,11 +69,7 @@ class Cluster:
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-        try:
-            self._process.wait(_END_WITHIN)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, _END_WITHIN)
         self._reader.join(_END_WITHIN)
 
     def _read(self) -> None:
@@ -102,6 +98,15 @@ class Cluster:
         if what is None:
             raise BrokenError(f"the cluster has ended: {last_line(self._log)}")
         raise (WrongInputError if what["is_input"] else BrokenError)(what["text"])
+
+
+def wait_or_kill(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    """Wait for the end of a process that was asked to end, and not for ever."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def last_line(path: Path) -> str:

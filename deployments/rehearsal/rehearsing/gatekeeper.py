@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from deployments.rehearsal.errors import BrokenError
-from deployments.rehearsal.rehearsing.cluster import last_line
+from deployments.rehearsal.rehearsing.cluster import last_line, wait_or_kill
 from deployments.rehearsal.rehearsing.product import BOUND, COMMAND, environment
 from deployments.rehearsal.scenario.values import Json
 
@@ -67,11 +67,7 @@ class Gatekeeper:
         """End it."""
         self._is_to_end = True
         self._process.terminate()
-        try:
-            self._process.wait(_END_WITHIN)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, _END_WITHIN)
         self._reader.join(_END_WITHIN)
 
     def _read(self) -> None:
