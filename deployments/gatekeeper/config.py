@@ -85,7 +85,10 @@ def read_config(path: Path) -> GatekeeperConfig:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
-        raise BadInputError(f"{path} cannot be read: {type(error).__name__}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise BadInputError(
+            f"{path} cannot be read: {why}; the README's chapter on Slack shows such a file"
+        ) from error
     except yaml.YAMLError as error:
         raise BadInputError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
     try:

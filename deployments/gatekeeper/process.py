@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from deployments.gatekeeper.commands import Commands
-from deployments.gatekeeper.config import GatekeeperConfig
+from deployments.gatekeeper.config import ClusterConfig, GatekeeperConfig
 from deployments.gatekeeper.controlling import Controls
 from deployments.gatekeeper.decisions import Decisions
 from deployments.gatekeeper.looking import WatchedCluster
@@ -26,6 +26,7 @@ from deployments.gatekeeper.watching import Watcher
 from deployments.gatekeeper.web import pages
 from tasks import wiring
 from tasks.adapters.ports import Slack, SlackSocket
+from tasks.domain.errors import BadInputError
 from tasks.settings import Settings
 
 _DRAINED_WITHIN: Final = 8.0  # seconds
@@ -114,17 +115,23 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _clusters(asked: Asked) -> list[WatchedCluster]:
-    config = asked.config
-    links = Links(dashboard=config.dashboard)
+    links = Links(dashboard=asked.config.dashboard)
     return [
         WatchedCluster(
             config=one,
-            services=wiring.connect(one.access, asked.settings),
-            signing_key=config.signing_key,
+            services=_services(one, asked.settings),
+            signing_key=asked.config.signing_key,
             links=links,
         )
-        for one in config.clusters
+        for one in asked.config.clusters
     ]
+
+
+def _services(cluster: ClusterConfig, settings: Settings) -> wiring.Services:
+    try:
+        return wiring.connect(cluster.access, settings)
+    except BadInputError as error:
+        raise BadInputError(f"cluster {cluster.name}: {error}") from error
 
 
 def _secrets(clusters: list[WatchedCluster]) -> Callable[[str, str, str], bytes]:

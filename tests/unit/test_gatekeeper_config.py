@@ -73,5 +73,12 @@ def test_a_file_is_refused_by_what_is_wrong_in_it(tmp_path: Path, text: str, why
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"nowhere\.yaml cannot be read"):
+    with pytest.raises(BadInputError, match=r"nowhere\.yaml cannot be read: No such file"):
         read_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gatekeeper.yaml"
+    path.write_bytes(b"clusters: \xff")
+    with pytest.raises(BadInputError, match="it is no UTF-8 text"):
+        read_config(path)
