@@ -9,10 +9,9 @@ from deployments.gatekeeper.config import GatekeeperConfig, read_config
 from tasks import examining, wiring
 from tasks.domain.documents import DoctorReport, Examined
 from tasks.domain.parameters import parse
+from tasks.domain.policy import GROUP
 from tasks.examining_slack import SlackNeeds, examine_slack
 from tasks.settings import Settings
-
-_GROUP = "slack-group:"
 
 
 def examined(
@@ -54,4 +53,4 @@ def _groups(config: GatekeeperConfig) -> set[str]:
         named += [
             one for name in ("", *asked.gates.each) for one in asked.gates.policy(name).groups
         ]
-    return {one.rpartition("/")[2] for one in named if one.startswith(_GROUP)}
+    return {one.rpartition("/")[2] for one in named if one.startswith(GROUP)}

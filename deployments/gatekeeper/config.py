@@ -8,7 +8,8 @@ import yaml
 from pydantic import Field, StringConstraints, model_validator
 
 from tasks.domain.errors import BadInputError
-from tasks.domain.parameters import ClusterAccess, Model, Text
+from tasks.domain.parameters import ClusterAccess, Model, Text, complaints
+from tasks.domain.policy import GROUP
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CG][A-Z0-9]{2,20}$")]
@@ -73,7 +74,7 @@ class GatekeeperConfig(Model):
             if names.count(name) > 1:
                 raise ValueError(f"there are two clusters named {name}; names tell them apart")
         for one in self.starters:
-            if not one.startswith(("slack:", "slack-group:")):
+            if not one.startswith(("slack:", GROUP)):
                 raise ValueError(
                     f"starter {one!r} is neither slack:TEAM/USER nor slack-group:TEAM/GROUP"
                 )
@@ -94,12 +95,5 @@ def read_config(path: Path) -> GatekeeperConfig:
     try:
         return GatekeeperConfig.model_validate(document)
     except pydantic.ValidationError as error:
-        raise BadInputError(f"{path}: {'; '.join(_complaints(error))}") from error
-
-
-def _complaints(error: pydantic.ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(str(part) for part in one['loc']) or 'the file'}: "
-        f"{one['msg'].removeprefix('Value error, ')}"
-        for one in error.errors(include_url=False, include_input=False)
-    ]
+        wrong = "; ".join(complaints(error, whole="the file"))
+        raise BadInputError(f"{path}: {wrong}") from error

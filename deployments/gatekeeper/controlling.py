@@ -11,9 +11,9 @@ from deployments.gatekeeper.members import Members
 from tasks.domain.approval import Answer, Vote, controls, sign
 from tasks.domain.errors import BadInputError, RefusedError
 from tasks.domain.journal import Asked, RunRecord
+from tasks.domain.policy import GROUP
 from tasks.domain.slack import Person
 
-_GROUP: Final = "slack-group:"
 _DONE: Final = {
     Answer.HOLD: "waits before its next step; `resume` lets it go on",
     Answer.RESUME: "goes on",
@@ -105,7 +105,7 @@ class Controls:
             raise RefusedError(f"you are neither an approver of run {record.run} nor a starter")
 
     async def _is_starter(self, person: Person) -> bool:
-        groups = [one for one in self._starters if one.startswith(_GROUP)]
+        groups = [one for one in self._starters if one.startswith(GROUP)]
         return person.identity in self._starters or bool(
             await self._members.groups_of(person, groups)
         )

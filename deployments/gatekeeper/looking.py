@@ -106,9 +106,8 @@ class WatchedCluster:
         known = self._known(record)
         if not known:
             return Seen(view=view)
-        votes = self.services.votes()
-        rows = [row for one in known for row in votes.rows(one)]
-        gate = record.open_gate if record.finished is None else None
+        rows = self._rows(known)
+        gate = view.open_gate
         counted = None if gate is None else self.count(gate, rows)
         last = record.flow_runs[-1]
         return Seen(
@@ -145,8 +144,11 @@ class WatchedCluster:
 
     def rows(self, record: RunRecord) -> Sequence[Row]:
         """Return what people said to a run, whatever it is worth."""
+        return self._rows(self._known(record))
+
+    def _rows(self, flow_runs: Sequence[str]) -> Sequence[Row]:
         votes = self.services.votes()
-        return [row for one in self._known(record) for row in votes.rows(one)]
+        return [row for one in flow_runs for row in votes.rows(one)]
 
     def count(self, gate: Gate, rows: Sequence[Row]) -> Tally | None:
         """Return what a gate's rows add up to; None if we do not have the key to tell."""

@@ -11,11 +11,10 @@ from typing import Final
 
 from tasks.adapters.ports import SlackPeople
 from tasks.domain.errors import UpgradeError
-from tasks.domain.policy import Policy
+from tasks.domain.policy import GROUP, Policy
 from tasks.domain.slack import Person
 
 _BELIEVED: Final = 60.0  # seconds
-_GROUP: Final = "slack-group:"
 
 
 class Members:
@@ -36,7 +35,7 @@ class Members:
         found: list[str] = []
         trouble: UpgradeError | None = None
         for group in groups:
-            team, _, name = group.removeprefix(_GROUP).partition("/")
+            team, _, name = group.removeprefix(GROUP).partition("/")
             if team != person.team:  # ids of other workspaces' people mean others
                 continue
             try:

@@ -6,7 +6,6 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from deployments.gatekeeper.looking import Seen
-from tasks.domain.approval import Gate
 
 
 class Metrics:
@@ -56,7 +55,7 @@ class Metrics:
 
     def looked(self, cluster: str, seen: list[Seen], now: datetime) -> None:
         """Note what a look at a cluster has found."""
-        gates = [gate for one in seen if (gate := _open_gate(one)) is not None]
+        gates = [gate for one in seen if (gate := one.view.open_gate) is not None]
         ages = [(now - gate.asked_at).total_seconds() for gate in gates]
         self._open.labels(cluster).set(len(gates))
         self._age.labels(cluster).set(max(ages, default=0.0))
@@ -84,8 +83,3 @@ class Metrics:
     def value(self, name: str, labels: Mapping[str, str] | None = None) -> float:
         """Return one sample, 0.0 if there is none."""
         return self._registry.get_sample_value(name, dict(labels or {})) or 0.0
-
-
-def _open_gate(seen: Seen) -> Gate | None:
-    record = seen.view.record
-    return record.open_gate if record.finished is None else None

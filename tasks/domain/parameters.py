@@ -345,7 +345,7 @@ def parse_json(text: str) -> UpgradeParameters:
     try:
         return UpgradeParameters.model_validate_json(text)
     except pydantic.ValidationError as error:
-        raise BadInputError(f"recorded parameters: {'; '.join(_complaints(error))}") from error
+        raise BadInputError(f"recorded parameters: {'; '.join(complaints(error))}") from error
 
 
 def parse_access(document: object) -> ClusterAccess:
@@ -353,7 +353,7 @@ def parse_access(document: object) -> ClusterAccess:
     try:
         return ClusterAccess.model_validate(document)
     except pydantic.ValidationError as error:
-        raise BadInputError("; ".join(_complaints(error))) from error
+        raise BadInputError("; ".join(complaints(error))) from error
 
 
 def parse(document: object) -> UpgradeParameters:
@@ -365,13 +365,14 @@ def parse(document: object) -> UpgradeParameters:
     try:
         return UpgradeParameters.model_validate(document)
     except pydantic.ValidationError as error:
-        raise BadInputError("; ".join(_complaints(error))) from error
+        raise BadInputError("; ".join(complaints(error))) from error
 
 
-def _complaints(error: pydantic.ValidationError) -> list[str]:
+def complaints(error: pydantic.ValidationError, *, whole: str = "") -> list[str]:
+    """Return what is wrong, each with its field; `whole` names a document that is wrong as a whole."""
     lines: list[str] = []
     for one in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in one["loc"])
+        where = ".".join(str(part) for part in one["loc"]) or whole
         text = one["msg"].removeprefix("Value error, ")
         lines.append(f"{where}: {text}" if where else text)
     return lines

@@ -11,7 +11,7 @@ from tasks.domain.errors import BadInputError
 # What an identity begins with; nobody's name in a `people` table may look like one.
 _SCHEMES: Final = ("kubernetes:", "slack:")
 # A Slack user group among the approvers: `slack-group:TEAM/GROUP`.
-_GROUP: Final = "slack-group:"
+GROUP: Final = "slack-group:"
 
 
 class GateName(enum.StrEnum):
@@ -82,7 +82,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def groups(self) -> tuple[str, ...]:
         """The Slack user groups among the approvers."""
-        return tuple(one for one in self.approvers if one.startswith(_GROUP))
+        return tuple(one for one in self.approvers if one.startswith(GROUP))
 
     def hides(self, requester: str, voter: str) -> bool:
         """
@@ -120,7 +120,7 @@ def check_policy(policy: Policy, *, requester: str | None = None) -> None:
     _check_people(policy.people)
     names = {person.name for person in policy.people}
     for approver in policy.approvers:
-        if approver not in names and not approver.startswith((*_SCHEMES, _GROUP)):
+        if approver not in names and not approver.startswith((*_SCHEMES, GROUP)):
             raise BadInputError(
                 f"approver {approver!r} is neither in the people table nor an identity such as "
                 "kubernetes:USER, slack:TEAM/USER or slack-group:TEAM/GROUP"
@@ -135,7 +135,7 @@ def check_policy(policy: Policy, *, requester: str | None = None) -> None:
 def _check_people(people: Sequence[Person]) -> None:
     owners: dict[str, str] = {}
     for person in people:
-        if person.name.startswith((*_SCHEMES, _GROUP)):
+        if person.name.startswith((*_SCHEMES, GROUP)):
             raise BadInputError(f"the person {person.name!r} is named like an identity; use a name")
         if not person.identities:
             raise BadInputError(f"{person.name!r} has no identity, so nobody could vote as them")
@@ -179,7 +179,7 @@ def _check_nobody_counts_twice(policy: Policy) -> None:
 
 def _voters(policy: Policy, approver: str) -> tuple[str, ...]:
     """Return the identities by which an approver votes."""
-    if approver.startswith(_GROUP):
+    if approver.startswith(GROUP):
         return ("slack:",)  # whoever is in it
     named = next((one.identities for one in policy.people if one.name == approver), None)
     return (approver,) if named is None else named
